@@ -1,0 +1,39 @@
+"""Every error that seqrec raises on purpose, and the exit code that the command line gives it."""
+
+from __future__ import annotations
+
+
+class SeqrecError(Exception):
+    """Base of all errors of seqrec: the message names what is wrong, where, and what to change."""
+
+    exit_code = 1
+
+
+class ConfigError(SeqrecError, ValueError):
+    """An option is unknown, has the wrong type, is out of range or contradicts another."""
+
+    exit_code = 2
+
+
+class DataError(SeqrecError, ValueError):
+    """The data cannot be used as it is: names the file, line or row, column and value."""
+
+    exit_code = 3
+
+
+class CheckpointError(SeqrecError, ValueError):
+    """A saved artifact is damaged, incomplete, of another format or of another run."""
+
+    exit_code = 4
+
+
+class ResourceError(SeqrecError, OSError):
+    """Disk, memory, device or output folder is not to be had."""
+
+    exit_code = 5
+
+
+class KernelPanicError(SeqrecError, RuntimeError):
+    """The Rust extension met a defect of its own: please report it with the message."""
+
+    exit_code = 1

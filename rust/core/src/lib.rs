@@ -1,0 +1,55 @@
+//! Kernels of sequential recommendation over plain slices.
+//!
+//! Data flows one way: `log -> sequences -> windows -> batches` on the way in,
+//! `scores -> ranks -> metrics` on the way out. Slices come in, caller-owned slices are filled;
+//! nothing here knows Python, reads a file, keeps a global or holds a generator.
+//!
+//! Three conventions hold everywhere:
+//!
+//! - **Ids.** Item ids are `1..=n_items`; [`PAD`] fills the rest of a row and `n_items + 1` is the
+//!   mask token of the cloze task. Neither can be recommended. Users are `0..n_users`.
+//! - **Randomness** is a function of `(seed, epoch, user, k)`, see [`seed`]: the number of threads
+//!   and the order of the rows change nothing.
+//! - **Parallelism** happens only inside a pool that the caller installed, see [`parallel`];
+//!   rayon's global pool is never started, because a forked child would hang on it.
+#![deny(missing_docs)]
+
+pub mod error;
+pub mod parallel;
+pub mod seed;
+pub mod sequences;
+
+pub mod kcore;
+pub mod log;
+pub mod vocab;
+
+pub mod cloze;
+pub mod histories;
+pub mod negatives;
+pub mod next_item;
+pub mod plan;
+pub mod relevance;
+pub mod window;
+
+pub mod auc;
+pub mod bootstrap;
+pub mod keyed;
+pub mod metrics;
+pub mod pairs;
+pub mod ranks;
+pub mod topk;
+
+pub use error::Error;
+pub use sequences::Sequences;
+
+/// The id that fills a row beyond its real items.
+pub const PAD: i64 = 0;
+
+/// The label of a position that carries no loss.
+pub const IGNORE: i64 = -100;
+
+/// The mask token of the cloze task: one above the last item.
+#[must_use]
+pub const fn mask_token(n_items: usize) -> i64 {
+    n_items as i64 + 1
+}

@@ -1,0 +1,125 @@
+//! The thread pool of this process, and the one way to run a kernel.
+//!
+//! The pool is keyed by process id: a forked child finds its parent's pool, whose threads it does
+//! not have, forgets it and builds its own. The lock is only ever *tried*: a child forked while
+//! another thread held it would wait forever, so on contention the kernel runs without a pool,
+//! which means serially.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex};
+
+use pyo3::prelude::*;
+use rayon::{ThreadPool, ThreadPoolBuilder};
+use seqrec_core::Error;
+
+use crate::raise::{ConfigError, raise, raise_panic, raise_threads};
+
+struct Pool {
+    pid: u32,
+    threads: Arc<ThreadPool>,
+}
+
+static POOL: Mutex<Option<Pool>> = Mutex::new(None);
+
+/// Runs a kernel with the interpreter detached, inside the pool, and maps what it refuses.
+pub(crate) fn run<T: Send>(
+    py: Python<'_>,
+    kernel: impl FnOnce() -> Result<T, Error> + Send,
+) -> PyResult<T> {
+    let pool = current()?;
+    let outcome = py.detach(|| {
+        catch_unwind(AssertUnwindSafe(|| match pool {
+            Some(pool) => pool.install(kernel),
+            None => kernel(),
+        }))
+    });
+    outcome
+        .map_err(|payload| raise_panic(&*payload))?
+        .map_err(raise)
+}
+
+/// The pool of this process, built at its first use; `None` while another thread builds it.
+fn current() -> PyResult<Option<Arc<ThreadPool>>> {
+    let pid = std::process::id();
+    let Ok(mut slot) = POOL.try_lock() else {
+        return Ok(None);
+    };
+    if let Some(pool) = slot.as_ref().filter(|pool| pool.pid == pid) {
+        return Ok(Some(Arc::clone(&pool.threads)));
+    }
+    let threads = build(default_threads()?)?;
+    // A pool inherited by fork has no threads to stop: dropping it would be wrong.
+    std::mem::forget(slot.replace(Pool {
+        pid,
+        threads: Arc::clone(&threads),
+    }));
+    Ok(Some(threads))
+}
+
+fn build(threads: usize) -> PyResult<Arc<ThreadPool>> {
+    ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .thread_name(|i| format!("seqrec-{i}"))
+        .build()
+        .map(Arc::new)
+        .map_err(|error| raise_threads(&error))
+}
+
+/// `SEQREC_NUM_THREADS`, or this rank's share of the cores.
+fn default_threads() -> PyResult<usize> {
+    if let Some(threads) = positive("SEQREC_NUM_THREADS")? {
+        return Ok(threads);
+    }
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let ranks = positive("LOCAL_WORLD_SIZE")?.unwrap_or(1);
+    Ok((cores / ranks).max(1))
+}
+
+fn positive(name: &str) -> PyResult<Option<usize>> {
+    let Ok(text) = std::env::var(name) else {
+        return Ok(None);
+    };
+    match text.parse() {
+        Ok(value) if (1..=1024).contains(&value) => Ok(Some(value)),
+        _ => Err(ConfigError::new_err(format!(
+            "{name} is {text:?}: it must be a number from 1 to 1024"
+        ))),
+    }
+}
+
+#[pyfunction]
+fn set_threads(threads: usize) -> PyResult<()> {
+    if !(1..=1024).contains(&threads) {
+        return Err(ConfigError::new_err(format!(
+            "threads is {threads}: it must be from 1 to 1024"
+        )));
+    }
+    let built = build(threads)?;
+    let pid = std::process::id();
+    let Ok(mut slot) = POOL.try_lock() else {
+        return Err(ConfigError::new_err(
+            "threads cannot be set while another thread starts the pool",
+        ));
+    };
+    let before = slot.replace(Pool {
+        pid,
+        threads: built,
+    });
+    drop(slot);
+    match before {
+        Some(pool) if pool.pid != pid => std::mem::forget(pool),
+        other => drop(other),
+    }
+    Ok(())
+}
+
+#[pyfunction]
+fn threads() -> PyResult<usize> {
+    Ok(current()?.map_or(1, |pool| pool.current_num_threads()))
+}
+
+/// Adds the functions of this file to the module.
+pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(set_threads, module)?)?;
+    module.add_function(wrap_pyfunction!(threads, module)?)
+}
