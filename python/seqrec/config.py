@@ -1,0 +1,153 @@
+"""Configuration: a tree of frozen dataclasses, read strictly from TOML and `key=value` flags.
+
+Each config class lives beside the code that it configures; this file only knows how to read one.
+An unknown key, a wrong type or a value out of range is an error that names the full path of the
+key and what would be allowed. Nothing is coerced but an integer where a float is wanted.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import hashlib
+import json
+import tomllib
+import types
+import typing
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from seqrec.errors import ConfigError
+
+T = TypeVar("T")
+
+
+def read(cls: type[T], table: Mapping[str, Any], path: str = "") -> T:
+    """The config `cls` with the values of `table`; missing keys keep their defaults.
+
+    Raises:
+        ConfigError: for an unknown key (with the nearest known one), a value of the wrong type or a
+            value that the class refuses; the message carries the full path of the key.
+    """
+    hints = typing.get_type_hints(cls)
+    names = [f.name for f in dataclasses.fields(cls)]  # type: ignore[arg-type]
+    for key in table:
+        if key not in names:
+            raise unknown_key(f"{path}{key}", key, names)
+    values = {key: _typed(hints[key], value, f"{path}{key}") for key, value in table.items()}
+    try:
+        return cls(**values)
+    except TypeError as error:
+        raise ConfigError(f"{path or 'config'}: {error}") from None
+
+
+def unknown_key(path: str, key: str, known: Iterable[str]) -> ConfigError:
+    """The error for a key that nobody reads, with the nearest name."""
+    known = sorted(known)
+    near = difflib.get_close_matches(key, known, n=1)
+    hint = f"did you mean `{near[0]}`?" if near else f"known: {', '.join(known)}"
+    return ConfigError(f"unknown option `{path}`: {hint}")
+
+
+def check(allowed: bool, name: str, value: object, rule: str) -> None:
+    """Raises ConfigError unless `allowed`: for the `__post_init__` of a config class."""
+    if not allowed:
+        raise ConfigError(f"option `{name}` is {value!r}: it must be {rule}")
+
+
+def to_dict(config: Any) -> dict[str, Any]:
+    """The whole tree as plain values, leaving out tables that are None."""
+    return {key: value for key, value in dataclasses.asdict(config).items() if value is not None}
+
+
+def digest(config: Any) -> str:
+    """SHA-256 of the whole tree, the same for equal configs."""
+    text = json.dumps(to_dict(config), sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The tables of a TOML file.
+
+    Raises:
+        ConfigError: if the file cannot be read or is no TOML; names the file and the place.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not valid TOML: {error}") from None
+
+
+def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
+    """Tables from `a.b=value` flags; the value is TOML, or a bare word taken as text."""
+    tables: dict[str, Any] = {}
+    for assignment in assignments:
+        key, equals, text = assignment.partition("=")
+        if not equals or not key.strip():
+            raise ConfigError(
+                f"`{assignment}` is no assignment: write key=value, as training.lr=1e-3"
+            )
+        try:
+            value = tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError:
+            value = text
+        *parents, leaf = key.strip().split(".")
+        table = tables
+        for parent in parents:
+            table = table.setdefault(parent, {})
+        table[leaf] = value
+    return tables
+
+
+def merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested tables laid over each other; a later layer wins."""
+    merged: dict[str, Any] = {}
+    for layer in layers:
+        for key, value in layer.items():
+            if isinstance(value, Mapping):
+                below = merged.get(key)
+                merged[key] = merge(below if isinstance(below, Mapping) else {}, value)
+            else:
+                merged[key] = value
+    return merged
+
+
+def origins(layers: Mapping[str, Mapping[str, Any]], prefix: str = "") -> dict[str, str]:
+    """Where each value came from: full path of the key -> name of the last layer that set it."""
+    found: dict[str, str] = {}
+    for name, layer in layers.items():
+        for key, value in layer.items():
+            path = f"{prefix}{key}"
+            if isinstance(value, Mapping):
+                found.update(origins({name: value}, f"{path}."))
+            else:
+                found[path] = name
+    return found
+
+
+def _typed(hint: Any, value: Any, path: str) -> Any:
+    origin = typing.get_origin(hint)
+    if origin in (typing.Union, types.UnionType):
+        choices = [choice for choice in typing.get_args(hint) if choice is not type(None)]
+        if value is None and len(choices) < len(typing.get_args(hint)):
+            return None
+        return _typed(choices[0], value, path)
+    if origin is typing.Literal:
+        check(value in typing.get_args(hint), path, value, f"one of {typing.get_args(hint)}")
+        return value
+    if origin is tuple:
+        check(isinstance(value, list | tuple), path, value, "a list")
+        return tuple(
+            _typed(typing.get_args(hint)[0], v, f"{path}[{i}]") for i, v in enumerate(value)
+        )
+    if dataclasses.is_dataclass(hint):
+        check(isinstance(value, Mapping), path, value, "a table")
+        return read(typing.cast(type, hint), value, f"{path}.")
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    right = isinstance(value, hint) and not (hint is int and isinstance(value, bool))
+    check(right, path, value, f"of type {hint.__name__}")
+    return value
