@@ -1,0 +1,112 @@
+"""Sequences of items, user by user: one flat array and two bounds for each user.
+
+Item ids are 1..=N everywhere in seqrec; the other three numbers that share their arrays are named
+here, once: PAD fills what is no item, IGNORE labels what is no target, and MASK is N + 1.
+A part of a split is another pair of bounds over the same items: nothing is ever copied.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqrec.errors import DataError
+
+PAD = 0
+IGNORE = -100  # the label that torch's cross-entropy leaves out
+
+
+def mask_token(n_items: int) -> int:
+    """The id of the MASK token in a catalogue of `n_items` items: N + 1."""
+    return n_items + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Sequences:
+    """What each user took, oldest first: user u owns items[starts[u]:stops[u]].
+
+    Attributes:
+        items: int32 [E], ids 1..=N, events of all users one after another.
+        starts: int64 [U], where each user begins.
+        stops: int64 [U], where each user ends (exclusive).
+    """
+
+    items: NDArray[np.int32]
+    starts: NDArray[np.int64]
+    stops: NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        _check_array("items", self.items, np.dtype(np.int32))
+        _check_array("starts", self.starts, np.dtype(np.int64))
+        _check_array("stops", self.stops, np.dtype(np.int64))
+        if len(self.starts) != len(self.stops):
+            raise DataError(
+                f"sequences: {len(self.starts)} starts but {len(self.stops)} stops; one each a user"
+            )
+        wrong = (self.starts < 0) | (self.stops < self.starts) | (self.stops > len(self.items))
+        if wrong.any():
+            user = int(wrong.argmax())
+            raise DataError(
+                f"sequences: user {user} owns {self.starts[user]}:{self.stops[user]}, "
+                f"which does not lie in 0:{len(self.items)}"
+            )
+
+    @property
+    def n_users(self) -> int:
+        """How many users there are, those with no item included."""
+        return len(self.starts)
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """How many items each user has: int64 [U]."""
+        return self.stops - self.starts
+
+    @property
+    def n_events(self) -> int:
+        """How many events lie inside the bounds of all users together."""
+        return int(self.lengths.sum())
+
+    def user(self, user: int) -> NDArray[np.int32]:
+        """The items of one user, oldest first, as a view: int32 [lengths[user]]."""
+        return self.items[self.starts[user] : self.stops[user]]
+
+    def events(self) -> NDArray[np.int32]:
+        """The items of all users, user by user: int32 [n_events], copied out of the bounds."""
+        return self.items[_inside(self.starts, self.stops, len(self.items))]
+
+    @classmethod
+    def from_lists(cls, sequences: list[list[int]]) -> Sequences:
+        """Sequences of item ids 1..=N written as Python lists, one a user.
+
+        Example:
+            >>> Sequences.from_lists([[3, 1], [], [2]]).user(0)
+            array([3, 1], dtype=int32)
+        """
+        offsets = np.zeros(len(sequences) + 1, dtype=np.int64)
+        np.cumsum([len(sequence) for sequence in sequences], out=offsets[1:])
+        flat = [_item_id(item, user) for user, items in enumerate(sequences) for item in items]
+        return cls(np.array(flat, dtype=np.int32), offsets[:-1], offsets[1:])
+
+
+def _inside(
+    starts: NDArray[np.int64], stops: NDArray[np.int64], n_stored: int
+) -> NDArray[np.bool_]:
+    """Which stored events lie inside some user's bounds: bool [n_stored]."""
+    change = np.zeros(n_stored + 1, dtype=np.int64)
+    np.add.at(change, starts, 1)
+    np.add.at(change, stops, -1)
+    return np.cumsum(change[:-1]) > 0
+
+
+def _check_array(name: str, array: object, dtype: np.dtype) -> None:
+    if not isinstance(array, np.ndarray) or array.ndim != 1 or array.dtype != dtype:
+        found = f"{array.dtype} {array.shape}" if isinstance(array, np.ndarray) else type(array)
+        raise DataError(f"sequences: {name} must be a one-dimensional {dtype} array, not {found}")
+
+
+def _item_id(item: int, user: int) -> int:
+    if not 1 <= item <= np.iinfo(np.int32).max - 1:
+        raise DataError(f"sequences: user {user} has item id {item}; ids are 1..=2147483646")
+    return int(item)

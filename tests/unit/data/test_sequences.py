@@ -1,0 +1,46 @@
+import numpy as np
+import pytest
+from seqrec.data.sequences import IGNORE, PAD, Sequences, mask_token
+from seqrec.errors import DataError
+
+
+def test_pad_mask_and_ignore_are_never_items():
+    assert (PAD, mask_token(5), IGNORE) == (0, 6, -100)
+
+
+def test_lists_become_bounds_over_one_array():
+    sequences = Sequences.from_lists([[3, 1], [], [2]])
+    assert sequences.items.tolist() == [3, 1, 2]
+    assert sequences.lengths.tolist() == [2, 0, 1]
+    assert sequences.user(1).tolist() == []
+
+
+def test_no_users_are_sequences_too():
+    assert Sequences.from_lists([]).n_users == 0
+
+
+def test_a_user_is_a_view_of_the_items():
+    sequences = Sequences.from_lists([[3, 1], [2]])
+    assert np.shares_memory(sequences.user(0), sequences.items)
+
+
+def test_events_leave_out_what_lies_between_the_bounds():
+    items = np.array([1, 2, 3, 4, 5], dtype=np.int32)
+    part = Sequences(items, np.array([0, 3]), np.array([2, 4]))
+    assert part.events().tolist() == [1, 2, 4]
+    assert part.n_events == 3
+
+
+def test_bounds_outside_the_items_name_the_user():
+    with pytest.raises(DataError, match=r"user 1 owns 1:3.*0:2"):
+        Sequences(np.array([1, 2], dtype=np.int32), np.array([0, 1]), np.array([1, 3]))
+
+
+def test_another_dtype_is_refused_and_named():
+    with pytest.raises(DataError, match="items must be a one-dimensional int32 array"):
+        Sequences(np.array([1, 2]), np.array([0]), np.array([2]))
+
+
+def test_pad_in_a_list_is_refused():
+    with pytest.raises(DataError, match="user 0 has item id 0"):
+        Sequences.from_lists([[0]])
