@@ -1,0 +1,83 @@
+# One door to everything. `make help` lists the targets.
+# Each target makes what it needs: a virtual environment in .venv, the dependencies pinned in
+# constraints.txt, and the extension in release mode. Nothing outside this folder is changed.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(CURDIR)/$(VENV)/bin
+PY     := $(BIN)/python
+RUST   := Cargo.toml Cargo.lock $(shell find rust -name '*.rs' -o -name 'Cargo.toml')
+
+export VIRTUAL_ENV := $(CURDIR)/$(VENV)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-rust test-python test-slow test-gpu lint format bench wheel sdist clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+demo: $(VENV)/extension.stamp ## train both models on both tasks on simulated data and compare them
+	$(BIN)/seqrec demo
+
+test: test-rust test-python ## run the tests (real-data tests need SEQREC_DATA)
+
+test-rust: $(VENV)/tools.stamp
+	cargo test --workspace --quiet
+
+test-python: $(VENV)/extension.stamp
+	$(PY) -m pytest -m "not slow and not gpu" --cov --cov-report=term
+
+test-slow: $(VENV)/extension.stamp ## run the tests that take longer than CI allows
+	HYPOTHESIS_PROFILE=release $(PY) -m pytest -m slow
+
+test-gpu: $(VENV)/extension.stamp ## run the tests that need a CUDA device
+	$(PY) -m pytest -m gpu
+
+lint: $(VENV)/extension.stamp ## formatting, lints, types, stubs, layering
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --quiet -- -D warnings
+	$(BIN)/pyright
+	$(PY) -m mypy.stubtest seqrec._core
+	$(BIN)/lint-imports
+
+format: $(VENV)/extension.stamp ## format and fix what can be fixed
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+	cargo fmt --all
+
+bench: $(VENV)/extension.stamp ## time the kernels and the data pipeline
+	cargo bench --workspace
+	$(PY) benches/python/kernels.py
+	$(PY) benches/python/pipeline.py
+
+wheel: $(VENV)/deps.stamp ## build the manylinux2014 abi3 wheel into dist/
+	PATH="$(BIN):$$PATH" $(BIN)/maturin build --release --locked --zig --compatibility manylinux2014 --out dist
+
+sdist: $(VENV)/deps.stamp ## build the source distribution into dist/
+	$(BIN)/maturin sdist --out dist
+
+clean: ## remove everything that make made, but not downloaded or trained things
+	rm -rf $(VENV) target dist python/seqrec/_core*.so
+
+# --- set-up ----------------------------------------------------------------------------------------
+
+$(VENV)/tools.stamp:
+	@command -v $(PYTHON) >/dev/null || { echo "seqrec needs Python >= 3.11: '$(PYTHON)' was not found (set PYTHON=...)"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "seqrec needs Python >= 3.11, $(PYTHON) is " + sys.version.split()[0] + " (set PYTHON=...)")'
+	@command -v cargo >/dev/null || { echo "seqrec needs Rust >= 1.88: 'cargo' was not found (https://rustup.rs)"; exit 1; }
+	@v=$$(rustc --version | sed -E 's/rustc 1\.([0-9]+).*/\1/'); [ "$$v" -ge 88 ] || { echo "seqrec needs Rust >= 1.88, this is $$(rustc --version) (rustup update)"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv || echo "uv is not to be had: going on with pip"
+	@touch $@
+
+$(VENV)/deps.stamp: $(VENV)/tools.stamp constraints.txt pyproject.toml
+	@echo "installing the dependencies (torch is large: minutes the first time)"
+	if [ -x $(BIN)/uv ]; then $(BIN)/uv pip install --quiet -c constraints.txt -r pyproject.toml --extra dev; \
+	else $(PY) -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; print(*p["dependencies"], *p["optional-dependencies"]["dev"], sep="\n")' >$(VENV)/requirements.txt && $(PY) -m pip install --quiet -c constraints.txt -r $(VENV)/requirements.txt; fi
+	@touch $@
+
+$(VENV)/extension.stamp: $(VENV)/deps.stamp $(RUST)
+	$(BIN)/maturin develop --release --quiet --locked $$([ -x $(BIN)/uv ] && echo --uv)
+	@touch $@
