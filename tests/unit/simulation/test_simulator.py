@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from seqrec.errors import ConfigError
+from seqrec.simulation import SimulationConfig, build_world, preset, simulate
+
+SMALL = SimulationConfig(users=300, items=60, mean_length=12, tastes=3)
+
+
+def test_the_same_seed_gives_the_same_log():
+    first, second = simulate(SMALL), simulate(SMALL)
+    np.testing.assert_array_equal(first.item_ids, second.item_ids)
+    np.testing.assert_array_equal(first.timestamps, second.timestamps)
+
+
+def test_another_seed_gives_another_log():
+    assert len(simulate(SMALL).item_ids) != len(simulate(replace(SMALL, seed=1)).item_ids)
+
+
+def test_nobody_takes_an_item_twice():
+    log = simulate(SMALL)
+    pairs = np.stack([log.user_ids, log.item_ids], axis=1)
+    assert len(np.unique(pairs, axis=0)) == len(pairs)
+
+
+def test_time_goes_forward_within_a_user():
+    log = simulate(SMALL)
+    same_user = log.user_ids[1:] == log.user_ids[:-1]
+    assert (np.diff(log.timestamps)[same_user] > 0).all()
+
+
+def test_lengths_have_the_wanted_mean_and_minimum():
+    log = simulate(preset("demo"))
+    lengths = np.bincount(log.user_ids)[1:]
+    assert lengths.min() >= 5
+    assert lengths.mean() == pytest.approx(30.0, rel=0.05)
+
+
+def test_distributions_of_the_world_sum_to_one():
+    world = build_world(SMALL)
+    np.testing.assert_allclose(world.theta.sum(axis=1), 1)
+    np.testing.assert_allclose(world.successor_weights.sum(axis=1), 1)
+    assert world.prior.sum() == pytest.approx(1)
+
+
+def test_an_item_is_never_its_own_successor_and_successors_are_distinct():
+    world = build_world(SMALL)
+    assert not (world.successors == np.arange(60)[:, None]).any()
+    assert all(len(set(row)) == len(row) for row in world.successors.tolist())
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("users", 0), ("items", 1), ("tastes", 0), ("drift", 1.5), ("follow", 1.0), ("seed", -1)],
+)
+def test_an_impossible_shape_is_refused_by_name(option, value):
+    with pytest.raises(ConfigError, match=f"`{option}` is {value}"):
+        replace(SMALL, **{option: value})
+
+
+def test_an_unknown_preset_is_refused_with_the_nearest_name():
+    with pytest.raises(ConfigError, match="did you mean `films`"):
+        preset("film")
