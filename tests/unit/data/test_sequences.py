@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from seqrec.data.sequences import IGNORE, PAD, Sequences, mask_token
 from seqrec.errors import DataError
 
