@@ -59,6 +59,7 @@ pub fn fill_rows<T: Send>(
 ///
 /// # Errors
 /// The error of the lowest failing row; the content of the outputs is then unspecified.
+#[allow(clippy::needless_pass_by_value)] // a slice and its width are one argument
 pub fn fill_rows_2<A: Send, B: Send>(
     first: (&mut [A], usize),
     second: (&mut [B], usize),
@@ -86,6 +87,7 @@ pub fn fill_rows_2<A: Send, B: Send>(
 ///
 /// # Errors
 /// The error of the lowest failing row; the content of the outputs is then unspecified.
+#[allow(clippy::needless_pass_by_value)] // a slice and its width are one argument
 pub fn fill_rows_3<A: Send, B: Send, C: Send>(
     first: (&mut [A], usize),
     second: (&mut [B], usize),
