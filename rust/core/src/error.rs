@@ -65,6 +65,26 @@ pub enum Error {
         /// The score, printed.
         value: String,
     },
+    /// A score of the pooled AUC is NaN or infinite.
+    #[error("`{name}` is {value} in row {row}, column {column}: scores must be finite")]
+    PairScore {
+        /// Argument at fault.
+        name: &'static str,
+        /// Its row.
+        row: usize,
+        /// Its column, 0 where there is one alone.
+        column: usize,
+        /// The score, printed.
+        value: String,
+    },
+    /// A rank is below 1 or NaN.
+    #[error("`ranks`[{index}] is {value}: a rank is at least 1")]
+    Rank {
+        /// Position in the argument.
+        index: usize,
+        /// The rank, printed.
+        value: String,
+    },
     /// A negative cannot be drawn.
     #[error("user {user} has taken {taken} of the {n_items} items: no negative is left to draw")]
     NoNegative {

@@ -33,10 +33,12 @@ pub mod window;
 
 pub mod auc;
 pub mod bootstrap;
+mod buffer;
 pub mod keyed;
 pub mod metrics;
 pub mod pairs;
 pub mod ranks;
+pub mod scores;
 pub mod topk;
 
 pub use error::Error;

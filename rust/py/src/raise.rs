@@ -17,6 +17,8 @@ pub(crate) fn raise(error: Error) -> PyErr {
         | Error::Range { .. }
         | Error::Slice { .. }
         | Error::Score { .. }
+        | Error::PairScore { .. }
+        | Error::Rank { .. }
         | Error::NoNegative { .. }
         | Error::Weight { .. } => DataError::new_err(message),
     }
