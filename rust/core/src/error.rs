@@ -105,4 +105,14 @@ pub enum Error {
         /// The weight, printed.
         value: String,
     },
+    /// There is more of something than its numbers can tell apart.
+    #[error("{found} {what} are more than the {limit} that can be handled")]
+    TooMany {
+        /// What there is too much of.
+        what: &'static str,
+        /// How much there is.
+        found: usize,
+        /// How much there may be.
+        limit: usize,
+    },
 }

@@ -21,6 +21,9 @@ pub mod sequences;
 
 pub mod kcore;
 pub mod log;
+pub mod sets;
+mod shares;
+pub mod text;
 pub mod vocab;
 
 pub mod cloze;

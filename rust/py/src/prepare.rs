@@ -1,8 +1,220 @@
-//! Not written yet.
+//! From a raw log to sequences: ids, order, filters, sets, pairs and keyed draws.
 
+use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1};
 use pyo3::prelude::*;
+use seqrec_core::kcore::{self, Side};
+use seqrec_core::keyed::{self, Catalogue};
+use seqrec_core::text::Texts;
+use seqrec_core::{Sequences, log, pairs, sets, vocab};
+
+use crate::pool::run;
+
+#[pyfunction]
+fn encode_integers<'py>(
+    py: Python<'py>,
+    ids: PyReadonlyArray1<'py, i64>,
+) -> PyResult<(Bound<'py, PyArray1<i32>>, Bound<'py, PyArray1<i64>>)> {
+    let ids = ids.as_slice()?;
+    let encoded = run(py, || vocab::encode_integers(ids))?;
+    Ok((
+        encoded.codes.into_pyarray(py),
+        encoded.vocabulary.into_pyarray(py),
+    ))
+}
+
+#[pyfunction]
+fn encode_strings<'py>(
+    py: Python<'py>,
+    offsets: PyReadonlyArray1<'py, i64>,
+    data: PyReadonlyArray1<'py, u8>,
+) -> PyResult<(
+    Bound<'py, PyArray1<i32>>,
+    Bound<'py, PyArray1<i64>>,
+    Bound<'py, PyArray1<u8>>,
+)> {
+    let (offsets, data) = (offsets.as_slice()?, data.as_slice()?);
+    let encoded = run(py, || vocab::encode_strings(Texts::new(offsets, data)?))?;
+    Ok((
+        encoded.codes.into_pyarray(py),
+        encoded.vocabulary.offsets.into_pyarray(py),
+        encoded.vocabulary.data.into_pyarray(py),
+    ))
+}
+
+#[pyfunction]
+fn sort_events<'py>(
+    py: Python<'py>,
+    users: PyReadonlyArray1<'py, i32>,
+    times: Option<PyReadonlyArray1<'py, i64>>,
+) -> PyResult<Bound<'py, PyArray1<i64>>> {
+    let users = users.as_slice()?;
+    let times = times.as_ref().map(PyReadonlyArray1::as_slice).transpose()?;
+    Ok(run(py, || log::sort_events(users, times))?.into_pyarray(py))
+}
+
+#[pyfunction]
+fn mark_repeats<'py>(
+    py: Python<'py>,
+    users: PyReadonlyArray1<'py, i32>,
+    items: PyReadonlyArray1<'py, i32>,
+    times: Option<PyReadonlyArray1<'py, i64>>,
+    policy: &str,
+) -> PyResult<(Bound<'py, PyArray1<bool>>, usize, usize)> {
+    let (users, items) = (users.as_slice()?, items.as_slice()?);
+    let times = times.as_ref().map(PyReadonlyArray1::as_slice).transpose()?;
+    let marked = run(py, || {
+        log::mark_repeats(users, items, times, policy.parse()?)
+    })?;
+    Ok((
+        marked.keep.into_pyarray(py),
+        marked.duplicates,
+        marked.repeats,
+    ))
+}
+
+#[pyfunction]
+fn n_core<'py>(
+    py: Python<'py>,
+    users: PyReadonlyArray1<'py, i32>,
+    items: PyReadonlyArray1<'py, i32>,
+    n_users: usize,
+    n_items: usize,
+    min_user: usize,
+    min_item: usize,
+) -> PyResult<(Bound<'py, PyArray1<bool>>, Bound<'py, PyArray1<i64>>)> {
+    let users = Side {
+        name: "users",
+        ids: users.as_slice()?,
+        n_ids: n_users,
+        least: min_user,
+    };
+    let items = Side {
+        name: "items",
+        ids: items.as_slice()?,
+        // Codes (from 0) and item ids (from 1) are both welcome.
+        n_ids: n_items.saturating_add(1),
+        least: min_item,
+    };
+    let core = run(py, || kcore::n_core(users, items))?;
+    Ok((core.keep.into_pyarray(py), core.rounds.into_pyarray(py)))
+}
+
+#[pyfunction]
+fn first_occurrences<'py>(
+    py: Python<'py>,
+    items: PyReadonlyArray1<'py, i32>,
+    starts: PyReadonlyArray1<'py, i64>,
+    stops: PyReadonlyArray1<'py, i64>,
+) -> PyResult<Bound<'py, PyArray1<u8>>> {
+    let (items, starts, stops) = (items.as_slice()?, starts.as_slice()?, stops.as_slice()?);
+    let first = run(py, || {
+        sets::first_occurrences(&Sequences::new(items, starts, stops)?)
+    })?;
+    Ok(first.into_pyarray(py))
+}
+
+#[pyfunction]
+fn sorted_sets<'py>(
+    py: Python<'py>,
+    items: PyReadonlyArray1<'py, i32>,
+    starts: PyReadonlyArray1<'py, i64>,
+    stops: PyReadonlyArray1<'py, i64>,
+) -> PyResult<(Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<i32>>)> {
+    let (items, starts, stops) = (items.as_slice()?, starts.as_slice()?, stops.as_slice()?);
+    let sets = run(py, || {
+        sets::sorted_sets(&Sequences::new(items, starts, stops)?)
+    })?;
+    Ok((sets.offsets.into_pyarray(py), sets.members.into_pyarray(py)))
+}
+
+#[pyfunction]
+fn count_pairs<'py>(
+    py: Python<'py>,
+    items: PyReadonlyArray1<'py, i32>,
+    starts: PyReadonlyArray1<'py, i64>,
+    stops: PyReadonlyArray1<'py, i64>,
+    window: usize,
+    ordered: bool,
+) -> PyResult<(
+    Bound<'py, PyArray1<i32>>,
+    Bound<'py, PyArray1<i32>>,
+    Bound<'py, PyArray2<i64>>,
+)> {
+    let (items, starts, stops) = (items.as_slice()?, starts.as_slice()?, stops.as_slice()?);
+    let counted = run(py, || {
+        let sequences = Sequences::new(items, starts, stops)?;
+        if ordered {
+            pairs::count_ordered_pairs(&sequences, window)
+        } else {
+            pairs::count_unordered_pairs(&sequences, window)
+        }
+    })?;
+    let shape = [counted.rows.len(), window];
+    Ok((
+        counted.rows.into_pyarray(py),
+        counted.columns.into_pyarray(py),
+        counted.counts.into_pyarray(py).reshape(shape)?,
+    ))
+}
+
+#[pyfunction]
+fn keyed_hash<'py>(
+    py: Python<'py>,
+    purpose: &str,
+    part: &str,
+    offsets: PyReadonlyArray1<'py, i64>,
+    data: PyReadonlyArray1<'py, u8>,
+    draw: &str,
+    attempt: &str,
+) -> PyResult<Bound<'py, PyArray1<u64>>> {
+    let (offsets, data) = (offsets.as_slice()?, data.as_slice()?);
+    let hashes = run(py, || {
+        let raw_ids = Texts::new(offsets, data)?;
+        Ok(keyed::keyed_hash(purpose, part, raw_ids, draw, attempt))
+    })?;
+    Ok(hashes.into_pyarray(py))
+}
+
+#[pyfunction]
+fn draw_evaluation_negatives<'py>(
+    py: Python<'py>,
+    purpose: &str,
+    part: &str,
+    offsets: PyReadonlyArray1<'py, i64>,
+    data: PyReadonlyArray1<'py, u8>,
+    items: PyReadonlyArray1<'py, i32>,
+    starts: PyReadonlyArray1<'py, i64>,
+    stops: PyReadonlyArray1<'py, i64>,
+    users: PyReadonlyArray1<'py, i32>,
+    n_items: usize,
+    draws: usize,
+    counts: Option<PyReadonlyArray1<'py, i64>>,
+) -> PyResult<Bound<'py, PyArray2<i32>>> {
+    let (offsets, data, users) = (offsets.as_slice()?, data.as_slice()?, users.as_slice()?);
+    let (items, starts, stops) = (items.as_slice()?, starts.as_slice()?, stops.as_slice()?);
+    let counts = counts
+        .as_ref()
+        .map(PyReadonlyArray1::as_slice)
+        .transpose()?;
+    let negatives = run(py, || {
+        let raw_ids = Texts::new(offsets, data)?;
+        let taken = Sequences::new(items, starts, stops)?;
+        let catalogue = Catalogue::new(n_items, counts)?;
+        keyed::draw_evaluation_negatives(purpose, part, raw_ids, &taken, users, &catalogue, draws)
+    })?;
+    negatives.into_pyarray(py).reshape([users.len(), draws])
+}
 
 /// Adds the functions of this file to the module.
-pub(crate) fn register(_module: &Bound<'_, PyModule>) -> PyResult<()> {
-    Ok(())
+pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(encode_integers, module)?)?;
+    module.add_function(wrap_pyfunction!(encode_strings, module)?)?;
+    module.add_function(wrap_pyfunction!(sort_events, module)?)?;
+    module.add_function(wrap_pyfunction!(mark_repeats, module)?)?;
+    module.add_function(wrap_pyfunction!(n_core, module)?)?;
+    module.add_function(wrap_pyfunction!(first_occurrences, module)?)?;
+    module.add_function(wrap_pyfunction!(sorted_sets, module)?)?;
+    module.add_function(wrap_pyfunction!(count_pairs, module)?)?;
+    module.add_function(wrap_pyfunction!(keyed_hash, module)?)?;
+    module.add_function(wrap_pyfunction!(draw_evaluation_negatives, module)?)
 }

@@ -20,7 +20,8 @@ pub(crate) fn raise(error: Error) -> PyErr {
         | Error::PairScore { .. }
         | Error::Rank { .. }
         | Error::NoNegative { .. }
-        | Error::Weight { .. } => DataError::new_err(message),
+        | Error::Weight { .. }
+        | Error::TooMany { .. } => DataError::new_err(message),
     }
 }
 

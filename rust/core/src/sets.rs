@@ -1,0 +1,226 @@
+//! Which items a user has taken: first occurrences, and ascending sets.
+
+use std::ops::Range;
+
+use crate::{Error, Sequences, shares};
+
+/// Most events of one user: a position and an item share 64 bits while they are sorted.
+const MOST: usize = u32::MAX as usize;
+
+/// For each stored event: 1 if its user has not taken the item before it, else 0.
+///
+/// Events outside every user's range are 0. The result has the length of the stored items.
+///
+/// ```
+/// use seqrec_core::{Sequences, sets::first_occurrences};
+/// let sequences = Sequences::new(&[5, 6, 5, 5], &[0, 3], &[3, 4])?;
+/// assert_eq!(first_occurrences(&sequences)?, [1, 1, 0, 1]);
+/// # Ok::<(), seqrec_core::Error>(())
+/// ```
+///
+/// # Errors
+/// [`Error::Slice`] for a bad range, [`Error::Range`] for an item below 1 or a user whose events
+/// do not follow those of the users before it.
+pub fn first_occurrences(sequences: &Sequences<'_>) -> Result<Vec<u8>, Error> {
+    let ends = ends(sequences)?;
+    let mut first = vec![0; sequences.items().len()];
+    let cuts = shares::cut(&ends, 4 * shares::threads());
+    let pieces = shares::split(&mut first, cuts.iter().map(|c| ends[c.end] - ends[c.start]));
+    let done = shares::map(cuts.iter().zip(pieces), |(users, out)| {
+        let base = ends[users.start];
+        let mut scratch = Vec::new();
+        for user in users.clone() {
+            let (start, stop) = sequences.range(user)?;
+            let items = ids_in(sequences, start..stop, i32::MAX)?;
+            if !items.is_empty() {
+                let out = &mut out[start - base..stop - base];
+                out.fill(1);
+                for_each_repeat(items, &mut scratch, |i| out[i] = 0);
+            }
+        }
+        Ok(())
+    });
+    done.into_iter().collect::<Result<(), _>>()?;
+    Ok(first)
+}
+
+/// Ascending distinct items of each user, end to end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sets {
+    /// User `u` has `members[offsets[u]..offsets[u + 1]]`.
+    pub offsets: Vec<i64>,
+    /// Members of all sets.
+    pub members: Vec<i32>,
+}
+
+/// The ascending distinct items of each user.
+///
+/// # Errors
+/// [`Error::Slice`] for a bad range, [`Error::Range`] for an item below 1.
+pub fn sorted_sets(sequences: &Sequences<'_>) -> Result<Sets, Error> {
+    let cuts = shares::cut(&totals(sequences)?, 4 * shares::threads());
+    let parts = shares::map(cuts, |users| {
+        let (mut sizes, mut members) = (Vec::with_capacity(users.len()), Vec::new());
+        for user in users {
+            let (start, stop) = sequences.range(user)?;
+            let set = distinct(ids_in(sequences, start..stop, i32::MAX)?);
+            sizes.push(set.len());
+            members.extend(set);
+        }
+        Ok((sizes, members))
+    });
+    let mut sets = Sets {
+        offsets: vec![0],
+        members: Vec::new(),
+    };
+    let mut end = 0;
+    for part in parts {
+        let (sizes, members) = part?;
+        sets.members.extend(members);
+        for size in sizes {
+            end += size as i64;
+            sets.offsets.push(end);
+        }
+    }
+    Ok(sets)
+}
+
+/// The ascending distinct values.
+pub(crate) fn distinct(items: &[i32]) -> Vec<i32> {
+    let mut set = items.to_vec();
+    set.sort_unstable();
+    set.dedup();
+    set
+}
+
+/// Calls `repeat(i)` for each position whose item also stands at an earlier one.
+///
+/// Positions must fit in 32 bits: see [`countable`].
+pub(crate) fn for_each_repeat(
+    items: &[i32],
+    scratch: &mut Vec<u64>,
+    mut repeat: impl FnMut(usize),
+) {
+    if items.len() < 2 {
+        return;
+    }
+    scratch.clear();
+    let keys = items.iter().enumerate();
+    scratch.extend(keys.map(|(i, &item)| u64::from(item as u32) << 32 | i as u64));
+    scratch.sort_unstable();
+    for pair in scratch.windows(2) {
+        if pair[0] >> 32 == pair[1] >> 32 {
+            repeat((pair[1] & u64::from(u32::MAX)) as usize);
+        }
+    }
+}
+
+/// Checks that the positions of one user's events fit in 32 bits.
+pub(crate) fn countable(found: usize) -> Result<(), Error> {
+    if found <= MOST {
+        return Ok(());
+    }
+    Err(Error::TooMany {
+        what: "events of one user",
+        found,
+        limit: MOST,
+    })
+}
+
+/// Running number of events of the users before each one.
+pub(crate) fn totals(sequences: &Sequences<'_>) -> Result<Vec<usize>, Error> {
+    let mut totals = Vec::with_capacity(sequences.n_users() + 1);
+    let mut total = 0;
+    totals.push(total);
+    for user in 0..sequences.n_users() {
+        let (start, stop) = sequences.range(user)?;
+        total += stop - start;
+        totals.push(total);
+    }
+    Ok(totals)
+}
+
+/// The items of one range of the store, which must be ids from 1 to `high`.
+pub(crate) fn ids_in<'a>(
+    sequences: &Sequences<'a>,
+    range: Range<usize>,
+    high: i32,
+) -> Result<&'a [i32], Error> {
+    let start = range.start;
+    let items = &sequences.items()[range];
+    countable(items.len())?;
+    match items.iter().position(|item| !(1..=high).contains(item)) {
+        None => Ok(items),
+        Some(i) => Err(Error::Range {
+            name: "items",
+            index: start + i,
+            value: i64::from(items[i]),
+            low: 1,
+            high: i64::from(high),
+        }),
+    }
+}
+
+/// Where the events of the users before each one end; users must follow one another in the store,
+/// those without events excepted.
+fn ends(sequences: &Sequences<'_>) -> Result<Vec<usize>, Error> {
+    let mut ends = Vec::with_capacity(sequences.n_users() + 1);
+    let mut end = 0;
+    ends.push(end);
+    for user in 0..sequences.n_users() {
+        let (start, stop) = sequences.range(user)?;
+        if start < stop && start < end {
+            return Err(Error::Range {
+                name: "starts",
+                index: user,
+                value: start as i64,
+                low: end as i64,
+                high: sequences.items().len() as i64,
+            });
+        }
+        if start < stop {
+            end = stop;
+        }
+        ends.push(end);
+    }
+    Ok(ends)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_set_is_ascending_and_without_repeats() {
+        let sequences = Sequences::new(&[9, 3, 9, 4], &[0, 3, 2], &[3, 3, 4]).unwrap();
+        let sets = sorted_sets(&sequences).unwrap();
+        assert_eq!(sets.offsets, [0, 2, 2, 4]);
+        assert_eq!(sets.members, [3, 9, 4, 9]);
+    }
+
+    #[test]
+    fn events_of_nobody_are_no_first_occurrence() {
+        let sequences = Sequences::new(&[1, 1, 2, 2, 2], &[0, 3], &[2, 4]).unwrap();
+        assert_eq!(first_occurrences(&sequences).unwrap(), [1, 0, 0, 1, 0]);
+    }
+
+    #[test]
+    fn users_that_overlap_are_refused_for_first_occurrences() {
+        let sequences = Sequences::new(&[1, 2, 3], &[0, 1], &[2, 3]).unwrap();
+        assert!(matches!(
+            first_occurrences(&sequences),
+            Err(Error::Range {
+                name: "starts",
+                index: 1,
+                ..
+            })
+        ));
+    }
+
+    #[test]
+    fn padding_is_no_item() {
+        let sequences = Sequences::new(&[1, 0, 3], &[0], &[3]).unwrap();
+        assert!(sorted_sets(&sequences).is_err());
+        assert!(first_occurrences(&sequences).is_err());
+    }
+}
