@@ -1,0 +1,121 @@
+"""Negatives: items that their user has never taken, for sampled losses and for relevance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from seqrec import _core
+from seqrec.batches.buffers import Buffers
+from seqrec.batches.plan import Share
+from seqrec.config import check
+from seqrec.data.sequences import Sequences
+from seqrec.errors import DataError
+
+Popularity = tuple[NDArray[np.float64], NDArray[np.uint64], NDArray[np.int32]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NegativeConfig:
+    """How negatives are drawn.
+
+    Attributes:
+        num_negatives: negatives of each row for a sampled next-item loss; 0 for the full softmax.
+            Relevance draws exactly one for each positive and leaves this at 0.
+        neg_sampling: "uniform" over the catalogue, or "popularity": in proportion to training
+            counts to the power `pop_alpha`.
+        pop_alpha: 1 draws as often as items were taken, 0 all taken items alike.
+    """
+
+    num_negatives: int = 0
+    neg_sampling: Literal["uniform", "popularity"] = "uniform"
+    pop_alpha: float = 1.0
+
+    def __post_init__(self) -> None:
+        check(self.num_negatives >= 0, "num_negatives", self.num_negatives, "0 or more")
+        samplings = ("uniform", "popularity")
+        check(
+            self.neg_sampling in samplings, "neg_sampling", self.neg_sampling, f"one of {samplings}"
+        )
+        check(0 <= self.pop_alpha <= 4, "pop_alpha", self.pop_alpha, "from 0 to 4")
+        check(
+            self.neg_sampling == "popularity" or self.pop_alpha == 1.0, "pop_alpha", self.pop_alpha,
+            "left out unless neg_sampling = 'popularity'",
+        )  # fmt: skip
+
+
+class Negatives:
+    """The sampler of one training part: what each user has taken, and how items are drawn.
+
+    Args:
+        train: the training part; its items are the known positives that no draw returns.
+        n_items: size of the catalogue.
+        config: the distribution, and how many for each row.
+
+    Raises:
+        DataError: if a user has taken every item that can be drawn.
+    """
+
+    def __init__(
+        self, train: Sequences, n_items: int, config: NegativeConfig | None = None
+    ) -> None:
+        self.n_items = n_items
+        self.config = config or NegativeConfig()
+        self.set_offsets, self.set_members = _core.sorted_sets(
+            train.items, train.starts, train.stops
+        )
+        weights = self._weights(train)
+        self.popularity: Popularity | None = None
+        if self.config.neg_sampling == "popularity":
+            self.popularity = (weights, *_core.alias_table(weights))
+        self._refuse_full_users(int(np.count_nonzero(weights)))
+        self._log_q = torch.zeros(n_items + 2, dtype=torch.float32)
+        with np.errstate(divide="ignore"):
+            self._log_q[1:-1] = torch.from_numpy(np.log(weights / weights.sum()))
+
+    def fill(self, share: Share, buffers: Buffers) -> torch.Tensor:
+        """`num_negatives` independent draws for each row: int64 [B, n], never the user's own."""
+        shape = (share.n_rows, self.config.num_negatives)
+        negatives = buffers.take("sampled", shape, torch.int64)
+        _core.fill_negatives(
+            self.set_offsets, self.set_members, share.users, share.ks, self.n_items,
+            self.popularity, share.seed, share.epoch, negatives.numpy(),
+        )  # fmt: skip
+        return negatives
+
+    def log_q(self, ids: torch.Tensor) -> torch.Tensor:
+        """Log-probability of each id under one draw from the catalogue: float32, shaped as `ids`.
+
+        Subtract it from the logits of a sampled softmax (the logQ correction). Each user's own
+        items are left out of the user's draws; that this raises the others a little is neglected,
+        as usual. 0 for PAD and MASK; -inf for an item that is never drawn.
+        """
+        if self._log_q.device != ids.device:
+            self._log_q = self._log_q.to(ids.device)
+        return self._log_q[ids]
+
+    def _weights(self, train: Sequences) -> NDArray[np.float64]:
+        if self.config.neg_sampling == "uniform":
+            return np.ones(self.n_items, dtype=np.float64)
+        counts = np.bincount(train.events(), minlength=self.n_items + 1)[1:]
+        return np.where(counts > 0, counts.astype(np.float64) ** self.config.pop_alpha, 0.0)
+
+    def _refuse_full_users(self, n_drawable: int) -> None:
+        taken = np.diff(self.set_offsets)
+        if len(taken) and taken.max() >= n_drawable:
+            user = int(taken.argmax())
+            raise DataError(
+                f"user {user} has taken all {n_drawable} items that can be drawn, so no negative "
+                f"exists: leave that user out, or train on next item with num_negatives = 0"
+            )
+
+
+def refuse_unused(negatives: Negatives | None) -> None:
+    """Next-item rows need a sampler that draws something, or none at all."""
+    if negatives is not None:
+        count = negatives.config.num_negatives
+        check(count > 0, "num_negatives", count, "at least 1 where a sampler is given")

@@ -1,0 +1,77 @@
+"""Windows: the pieces of long histories that models are trained on, cut lazily."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from seqrec import _core
+from seqrec.batches.plan import Plan
+from seqrec.config import check
+from seqrec.data.sequences import Sequences
+
+Policy = Literal["random", "last", "sliding"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowConfig:
+    """How histories longer than the model are cut.
+
+    Attributes:
+        windows: "last": a user's most recent items alone. "sliding": fixed windows, stepping back
+            from the last item by `stride` until the first item is reached. "random": the last
+            window and, drawn anew each epoch, as many more as cover the history once.
+        max_seq_len: tokens of a row, everything counted.
+        stride: for "sliding" alone; None stands for `max_seq_len`, which makes no item a target
+            twice.
+    """
+
+    windows: Policy = "random"
+    max_seq_len: int = 100
+    stride: int | None = None
+
+    def __post_init__(self) -> None:
+        policies = ("random", "last", "sliding")
+        check(self.windows in policies, "windows", self.windows, f"one of {policies}")
+        check(self.max_seq_len >= 2, "max_seq_len", self.max_seq_len, "at least 2")
+        if self.stride is not None:
+            check(
+                self.windows == "sliding", "stride", self.stride,
+                f"left out unless windows = 'sliding' (windows is {self.windows!r})",
+            )  # fmt: skip
+            allowed = 1 <= self.stride <= self.max_seq_len
+            check(allowed, "stride", self.stride, f"from 1 to max_seq_len = {self.max_seq_len}")
+
+
+class Windows:
+    """The windows of all users under one policy.
+
+    Args:
+        sequences: the training part.
+        config: the policy.
+        next_item: whether a window's last item is only a target. Its windows then hold one item
+            more than they have tokens, and need at least two.
+    """
+
+    def __init__(self, sequences: Sequences, config: WindowConfig, *, next_item: bool) -> None:
+        self.sequences = sequences
+        self.policy = config.windows
+        self.target_only = int(next_item)
+        self.width = config.max_seq_len + self.target_only
+        self.stride = config.stride or config.max_seq_len
+
+    def plan(self, seed: int, epoch: int, batch_size: int) -> Plan:
+        """All windows of an epoch in the order of training."""
+        users, ks, lengths = _core.plan_windows(
+            self.sequences.starts, self.sequences.stops, self.policy, self.width, self.stride,
+            self.target_only, 1 + self.target_only, seed, epoch, batch_size,
+        )  # fmt: skip
+        return Plan(
+            users=users,
+            ks=ks,
+            tokens=lengths - self.target_only,
+            batch_size=batch_size,
+            max_width=self.width - self.target_only,
+            seed=seed,
+            epoch=epoch,
+        )
