@@ -1,0 +1,295 @@
+"""From the columns of any table to codes, times and ratings: the one path that all readers share.
+
+Ids are integers of the int64 range or strings, and never pass through floats. What cannot be used
+is an error that names the source, the row (or line), the column and the value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from seqrec import _core
+from seqrec.data.vocabulary import Vocabulary
+from seqrec.errors import DataError
+
+Where = Callable[[int], str]  # 0-based row -> "events.csv, line 7" or "data frame, row 5"
+
+_INTEGER_TEXT = r"^(0|-?[1-9][0-9]*)$"  # "007" and "+7" are other texts than "7"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Columns:
+    """The names of the columns of a log.
+
+    Attributes:
+        user: raw ids of users.
+        item: raw ids of items.
+        time: None: "timestamp", if there is such a column; "": no times, row order is the order;
+            any other name must be there.
+        rating: None: "rating", if there is such a column; "": none.
+    """
+
+    user: str = "user_id"
+    item: str = "item_id"
+    time: str | None = None
+    rating: str | None = None
+
+    def resolve(self, found: Sequence[str], source: str) -> dict[str, str]:
+        """Which of the found columns plays which role; absent optional roles are left out.
+
+        Raises:
+            DataError: if a wanted column is absent or there twice: names wanted and found.
+        """
+        roles = {"user": self.user, "item": self.item}
+        for role, name, default in (
+            ("time", self.time, "timestamp"),
+            ("rating", self.rating, "rating"),
+        ):
+            if name or (name is None and default in found):
+                roles[role] = name or default
+        for role, name in roles.items():
+            if found.count(name) != 1:
+                state = "no" if name not in found else f"{found.count(name)}"
+                raise DataError(
+                    f"{source}: {state} column {name!r} for the {role}; found: "
+                    f"{', '.join(map(repr, found)) or 'none'}; name it with {role}_col"
+                )
+        if len(set(roles.values())) < len(roles):
+            raise DataError(f"{source}: one column cannot play two roles: {roles}")
+        return roles
+
+
+def encode_ids(column: Any, name: str, where: Where) -> tuple[NDArray[np.int32], Vocabulary]:
+    """(codes, vocabulary) of a column of raw ids: codes int32 [E] are places in id order.
+
+    Args:
+        column: an Arrow chunked array of integers or strings, dictionary-encoded or not.
+        name: of the column, for errors.
+        where: names a row, for errors.
+
+    Raises:
+        DataError: for nulls, floats and other types, integers beyond int64.
+    """
+    column = _decoded_type(column)
+    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    _check_id_type(column, kind, name, where)
+    if not pa.types.is_dictionary(column.type):
+        column = column.dictionary_encode()
+    column = column.unify_dictionaries()
+    _check_no_nulls(column, name, where)
+    places = np.concatenate([chunk.indices.to_numpy() for chunk in column.chunks])
+    values = column.chunk(0).dictionary
+    if pa.types.is_integer(kind):
+        codes, vocabulary = _encode_integers(_as_int64(values, places, name, where))
+    else:
+        codes, vocabulary = _encode_strings(values.cast(pa.large_string()))
+    return _used(codes[places], vocabulary)
+
+
+def encode_texts(column: Any, name: str, where: Where) -> tuple[NDArray[np.int32], Vocabulary]:
+    """As `encode_ids` for text from a file without types: all canonical integers, or all strings.
+
+    A single "007", "1.0" or "abc" makes the whole column strings, kept as they are; so does an
+    integer beyond int64. An empty field is a missing id.
+    """
+    column = column.unify_dictionaries()
+    values = column.chunk(0).dictionary
+    empty = pc.call_function("equal", [values, ""]).to_numpy(zero_copy_only=False)
+    if empty.any():
+        places = np.concatenate([chunk.indices.to_numpy() for chunk in column.chunks])
+        row = int(np.flatnonzero(places == int(empty.argmax()))[0])
+        raise DataError(f"{where(row)}: column {name!r} is empty")
+    matches = pc.match_substring_regex(values, _INTEGER_TEXT)  # type: ignore[attr-defined]
+    if pc.call_function("all", [matches]).as_py():
+        try:
+            integers = values.cast(pa.int64())
+        except pa.ArrowInvalid:
+            pass
+        else:
+            chunks = [pa.DictionaryArray.from_arrays(c.indices, integers) for c in column.chunks]
+            column = pa.chunked_array(chunks)
+    return encode_ids(column, name, where)
+
+
+def read_times(column: Any, name: str, where: Where) -> NDArray[np.int64]:
+    """The times of a column as int64 [E]; datetimes as integers of their own unit.
+
+    Text is read as integers, else as integral floats, else as ISO dates (microseconds).
+
+    Raises:
+        DataError: for nulls, other types, fractions, values beyond int64: names the first row.
+    """
+    column = _decoded_type(column)
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    _check_no_nulls(column, name, where)
+    if _is_text(column.type):
+        column = _parse_times(column, name, where)
+    kind = column.type
+    if pa.types.is_integer(kind):
+        return _as_int64(column, None, name, where).to_numpy()
+    if pa.types.is_timestamp(kind) or pa.types.is_date64(kind):
+        return column.cast(pa.int64()).to_numpy()
+    if pa.types.is_date32(kind):
+        return column.cast(pa.int32()).to_numpy().astype(np.int64)
+    if pa.types.is_floating(kind):
+        return _integral(column.to_numpy().astype(np.float64), name, where)
+    raise DataError(f"{where(0)}: column {name!r} has type {kind}; times are integers or datetimes")
+
+
+def read_ratings(column: Any, name: str, where: Where) -> NDArray[np.float32]:
+    """The ratings of a column as float32 [E]; a missing rating is NaN.
+
+    Raises:
+        DataError: for what is no number: names the first row.
+    """
+    column = _decoded_type(column)
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    if _is_text(column.type):
+        column = pc.call_function(
+            "if_else", [pc.call_function("equal", [column, ""]), None, column]
+        )
+    try:
+        return column.cast(pa.float32(), safe=False).to_numpy().astype(np.float32)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        row = _first_failure(column, pa.float32())
+        value = column[row].as_py()
+        raise DataError(f"{where(row)}: column {name!r} has {_shown(value)}, no number") from None
+
+
+def _encode_integers(values: Any) -> tuple[NDArray[np.int32], Vocabulary]:
+    codes, ids = _core.encode_integers(np.ascontiguousarray(values.to_numpy()))
+    return codes, Vocabulary.from_integers(ids)
+
+
+def _encode_strings(values: Any) -> tuple[NDArray[np.int32], Vocabulary]:
+    offsets, data = Vocabulary(values).texts()
+    codes, offsets, data = _core.encode_strings(offsets, data)
+    return codes, Vocabulary.from_strings(offsets, data)
+
+
+def _used(codes: NDArray[np.int32], vocabulary: Vocabulary) -> tuple[NDArray[np.int32], Vocabulary]:
+    """Leaves out ids that a dictionary lists but no row has (unused categories)."""
+    used = np.bincount(codes, minlength=len(vocabulary)) > 0
+    if used.all():
+        return codes, vocabulary
+    places = np.cumsum(used, dtype=np.int32) - 1
+    return places[codes], vocabulary.subset(np.flatnonzero(used))
+
+
+def _decoded_type(column: Any) -> Any:
+    """The column with views as plain large strings, and extension types as what they store."""
+    if isinstance(column.type, pa.BaseExtensionType):
+        column = column.cast(column.type.storage_type)
+    return column.cast(pa.large_string()) if column.type == pa.string_view() else column
+
+
+def _check_id_type(column: Any, kind: Any, name: str, where: Where) -> None:
+    if pa.types.is_integer(kind) or _is_text(kind):
+        return
+    if pa.types.is_null(kind):
+        raise DataError(f"{where(0)}: column {name!r} is null, as in every row")
+    if pa.types.is_floating(kind):
+        _check_no_nulls(column, name, where)  # pandas makes integers with nulls floats
+        raise DataError(
+            f"{where(0)}: column {name!r} holds floats ({_shown(column[0].as_py())}); floats lose "
+            "digits of ids: make it integers or strings at its source"
+        )
+    raise DataError(
+        f"{where(0)}: column {name!r} has type {kind}; ids are integers or strings: cast it"
+    )
+
+
+def _check_no_nulls(column: Any, name: str, where: Where) -> None:
+    kind = column.type
+    missing = pc.call_function("is_null", [column])
+    if pa.types.is_floating(kind):
+        missing = pc.call_function(
+            "or", [missing, pc.call_function("is_nan", [column]).fill_null(True)]
+        )
+    row = pc.call_function("index", [missing], pc.IndexOptions(pa.scalar(True))).as_py()  # type: ignore[attr-defined]
+    if row >= 0:
+        raise DataError(f"{where(row)}: column {name!r} is null")
+
+
+def _as_int64(values: Any, places: NDArray[np.integer] | None, name: str, where: Where) -> Any:
+    """Integers as int64; `places` tells where the values of a dictionary stand in the rows."""
+    try:
+        return values.cast(pa.int64())
+    except pa.ArrowInvalid:
+        beyond = pc.call_function("greater", [values, pa.scalar(2**63 - 1, values.type)])
+        first = int(beyond.to_numpy(zero_copy_only=False).argmax())
+        row = first if places is None else int(np.flatnonzero(places == first)[0])
+        raise DataError(
+            f"{where(row)}: column {name!r} has {values[first].as_py()}, beyond the largest "
+            "64-bit integer 9223372036854775807: read the column as text"
+        ) from None
+
+
+def _parse_times(column: Any, name: str, where: Where) -> Any:
+    """Text as the first of integers, floats, dates and dates with a zone that fits every row."""
+    readings = (pa.int64(), pa.float64(), pa.timestamp("us"), pa.timestamp("us", "UTC"))
+    for kind in readings:
+        try:
+            return column.cast(kind)
+        except pa.ArrowInvalid:
+            continue
+    # What the first row is, all rows should be: the first one that is not gets the blame.
+    first = next((k for k in readings if _casts(column.slice(0, 1), k)), readings[0])
+    row = _first_failure(column, first)
+    value = column[row].as_py()
+    if value == "":
+        raise DataError(f"{where(row)}: column {name!r} is empty")
+    raise DataError(
+        f"{where(row)}: column {name!r} has {_shown(value)}; times are 64-bit integers or ISO "
+        f"dates, and the first row reads as {first}"
+    )
+
+
+def _integral(values: NDArray[np.float64], name: str, where: Where) -> NDArray[np.int64]:
+    # 2**63 itself is a float that int64 cannot hold; NaN fails every comparison.
+    right = (np.abs(values) < 2.0**63) & (np.floor(values) == values)
+    if not right.all():
+        row = int((~right).argmax())
+        raise DataError(
+            f"{where(row)}: column {name!r} has {values[row]}, no integer; times are integers: "
+            "scale the column to a finer unit"
+        )
+    return values.astype(np.int64)
+
+
+def _first_failure(column: Any, kind: Any) -> int:
+    """The first row that does not cast, by halving: O(E) in all."""
+    low, high = 0, len(column)
+    while high - low > 1:
+        middle = (low + high) // 2
+        if _casts(column.slice(low, middle - low), kind):
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+def _casts(column: Any, kind: Any) -> bool:
+    try:
+        column.cast(kind)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return False
+    return True
+
+
+def _is_text(kind: Any) -> bool:
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."

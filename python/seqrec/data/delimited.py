@@ -1,0 +1,174 @@
+"""Text files with one action a line: CSV and its kin, with a header or with known columns.
+
+Arrow reads them in parallel, every column as text; types are decided once the whole column is
+known. Only when something is wrong is the file walked again, line by line, to name the line.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+
+from seqrec.data.columns import Columns
+from seqrec.data.tables import RawTable
+from seqrec.errors import DataError
+
+_SEPARATORS = ",\t;|"
+_HEAD_BYTES = 1 << 16
+_ID_TYPE = pa.dictionary(pa.int32(), pa.string())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """How a file is cut into fields.
+
+    Attributes:
+        sep: the separator: one character, or "::".
+        names: the names of the columns; None: the first line tells them.
+        quoted: whether fields may stand in double quotes.
+    """
+
+    sep: str
+    names: tuple[str, ...] | None = None
+    quoted: bool = True
+
+
+def read_csv(path: str | Path, sep: str | None, columns: Columns) -> RawTable:
+    """The log in a CSV or TSV file with a header, compressed or not (.gz, .bz2, .zst, .lz4).
+
+    Args:
+        path: UTF-8, with or without a byte order mark.
+        sep: one character; None: what the header has most of among comma, tab, semicolon and bar.
+        columns: the names of the columns.
+
+    Raises:
+        DataError: if the file cannot be read, lacks a column or has a wrong line; names the line.
+    """
+    path = Path(path)
+    if sep is not None and (len(sep) != 1 or sep in '"\r\n'):
+        raise DataError(f"{path}: sep is {sep!r}; it must be one character")
+    return read_delimited(path, Layout(sep=sep or _sniff(_head(path))), columns)
+
+
+def read_delimited(path: Path, layout: Layout, columns: Columns) -> RawTable:
+    """The log in a text file of a known layout; see `read_csv`."""
+    names = layout.names or _header(path, layout)
+    roles = columns.resolve(list(names), str(path))
+    try:
+        table = _arrow_table(path, layout, names, roles)
+    except (pa.ArrowInvalid, pa.ArrowKeyError, UnicodeDecodeError) as error:
+        raise _diagnosis(path, layout, len(names), error) from None
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror or error}") from None
+    return RawTable(
+        source=str(path),
+        names=roles,
+        columns={role: table.column(role) for role in roles},
+        where=lambda row: f"{path}, line {_line_of(path, layout, row)}",
+        is_text=True,
+    )
+
+
+def _arrow_table(
+    path: Path, layout: Layout, names: tuple[str, ...], roles: dict[str, str]
+) -> pa.Table:
+    # Arrow knows separators of one character. Cut at ":", "a::b" is a, nothing, b: the columns of
+    # type null between the real ones refuse anything but nothing.
+    wide = [part for name in names for part in (name, f"{name}/")] if layout.sep == "::" else names
+    wide = list(wide)[:-1] if layout.sep == "::" else list(wide)
+    ids = {roles["user"], roles["item"]}
+    types: dict[str, Any] = {name: pa.string() for name in roles.values()}
+    types |= dict.fromkeys(ids, _ID_TYPE)
+    types |= {name: pa.null() for name in wide if layout.sep == "::" and name.endswith("/")}
+    table = pa_csv.read_csv(
+        path,
+        read_options=pa_csv.ReadOptions(column_names=wide, skip_rows=0 if layout.names else 1),
+        parse_options=pa_csv.ParseOptions(
+            delimiter=layout.sep[0],
+            quote_char='"' if layout.quoted else False,
+            newlines_in_values=layout.quoted,
+        ),
+        convert_options=pa_csv.ConvertOptions(include_columns=list(types), column_types=types),
+    )
+    return pa.table({role: table.column(name) for role, name in roles.items()})
+
+
+@contextmanager
+def _text(path: Path) -> Iterator[io.TextIOBase]:
+    """The text of a file, decompressed; bytes that are no UTF-8 become surrogates."""
+    try:
+        with pa.input_stream(path) as stream:
+            yield io.TextIOWrapper(
+                stream, encoding="utf-8-sig", errors="surrogateescape", newline=""
+            )
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror or error}") from None
+
+
+def _head(path: Path) -> str:
+    """The first bytes of a file, checked for being text at all."""
+    if path.is_dir():
+        raise DataError(f"cannot read {path}: it is a folder")
+    with _text(path) as text:
+        head = text.read(_HEAD_BYTES)
+    if not head.strip():
+        raise DataError(f"{path}: no rows; the file is empty")
+    if "\0" in head or head.startswith(("\udcff\udcfe", "\udcfe\udcff")):
+        raise DataError(f"{path} is no UTF-8 text (UTF-16, or a binary file): convert it first")
+    return head
+
+
+def _sniff(head: str) -> str:
+    first = head.lstrip().splitlines()[0]
+    return max(_SEPARATORS, key=first.count)
+
+
+def _header(path: Path, layout: Layout) -> tuple[str, ...]:
+    first = next(csv.reader(io.StringIO(_head(path), newline=""), delimiter=layout.sep))
+    return tuple(first)
+
+
+def _records(path: Path, layout: Layout) -> Iterator[tuple[int, list[str]]]:
+    """(line where it ends, fields) of every line that is not empty, the header included."""
+    with _text(path) as text:
+        if layout.sep == "::":
+            lines = ((n, line.rstrip("\r\n").split("::")) for n, line in enumerate(text, start=1))
+            yield from ((n, fields) for n, fields in lines if fields != [""])
+            return
+        quoting = csv.QUOTE_MINIMAL if layout.quoted else csv.QUOTE_NONE
+        reader = csv.reader(text, delimiter=layout.sep, quoting=quoting, strict=True)
+        yield from ((reader.line_num, fields) for fields in reader if fields)
+
+
+def _line_of(path: Path, layout: Layout, row: int) -> int:
+    """The line, from 1, in which a row of data ends."""
+    skipped = 0 if layout.names else 1
+    return next(itertools.islice(_records(path, layout), row + skipped, None))[0]
+
+
+def _diagnosis(path: Path, layout: Layout, width: int, error: Exception) -> DataError:
+    """What is wrong with a file that Arrow refused, and in which line."""
+    line = 0
+    try:
+        for line, fields in _records(path, layout):
+            if len(fields) != width:
+                return DataError(f"{path}, line {line}: {len(fields)} fields, but {width} expected")
+            for place, field in enumerate(fields, start=1):
+                if any("\udc80" <= char <= "\udcff" for char in field):
+                    shown = field.encode("utf-8", "surrogateescape")[:80]
+                    return DataError(
+                        f"{path}, line {line}: field {place} is no UTF-8: {shown!r}; "
+                        "convert the file to UTF-8"
+                    )
+    except csv.Error as problem:
+        return DataError(f"{path}, line {line + 1}: {problem}")
+    return DataError(f"cannot read {path}: {error}")

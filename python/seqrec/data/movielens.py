@@ -1,0 +1,167 @@
+"""MovieLens: its files, as GroupLens publishes them, and their download.
+
+F. Maxwell Harper and Joseph A. Konstan: The MovieLens Datasets. ACM TiiS 5(4), 2015. The data are
+for research, without redistribution or commercial use unless GroupLens permits it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+import urllib.error
+import urllib.request
+import zipfile
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from seqrec.config import check
+from seqrec.data.columns import Columns
+from seqrec.data.delimited import Layout, read_delimited
+from seqrec.data.tables import RawTable
+from seqrec.errors import DataError, ResourceError
+
+SERVER = "https://files.grouplens.org/datasets/movielens"
+LICENCE = (
+    "MovieLens data: for research; no redistribution without permission, no commercial use. "
+    "Cite Harper and Konstan, The MovieLens Datasets, ACM TiiS 5(4), 2015. See "
+    "https://grouplens.org/datasets/movielens/"
+)
+Progress = Callable[[int, int | None], None]  # (bytes so far, bytes in all where known)
+
+_NAMES = ("user_id", "item_id", "rating", "timestamp")
+_CSV_NAMES = Columns(user="userId", item="movieId", time="timestamp", rating="rating")
+_LAYOUTS = {
+    "ratings.dat": (Layout(sep="::", names=_NAMES, quoted=False), Columns()),
+    "u.data": (Layout(sep="\t", names=_NAMES, quoted=False), Columns()),
+    "ratings.csv": (Layout(sep=","), _CSV_NAMES),
+}
+FILES = tuple(_LAYOUTS)
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """One archive of MovieLens: the file of ratings in it, and the MD5 that GroupLens publishes."""
+
+    member: str
+    md5: str
+
+
+RELEASES = {
+    "ml-100k": Release("ml-100k/u.data", "0e33842e24a9c977be4e0107933c0723"),
+    "ml-1m": Release("ml-1m/ratings.dat", "c4d9eecfca2ab87c1945afe126590906"),
+    "ml-20m": Release("ml-20m/ratings.csv", "cd245b17a1ae2cc31bb14903e1204af3"),
+    "ml-25m": Release("ml-25m/ratings.csv", "6b51fb2759a8657d3bfcbfc42b592ada"),
+    "ml-32m": Release("ml-32m/ratings.csv", "d472be332d4daa821edc399621853b57"),
+}
+
+
+def read_movielens(path: str | Path) -> RawTable:
+    """The log in `ratings.dat`, `u.data` or `ratings.csv`, or in a folder that holds one of them.
+
+    Raises:
+        DataError: if there is no such file, or a line is wrong.
+    """
+    path = Path(path)
+    if path.is_dir():
+        found = [path / name for name in FILES if (path / name).is_file()]
+        if len(found) != 1:
+            raise DataError(f"{path} holds {len(found)} of the files {', '.join(FILES)}, not one")
+        path = found[0]
+    if path.name not in _LAYOUTS:
+        raise DataError(f"{path} is none of the MovieLens files {', '.join(FILES)}")
+    layout, columns = _LAYOUTS[path.name]
+    return read_delimited(path, layout, columns)
+
+
+def download(
+    name: str,
+    folder: str | Path,
+    *,
+    progress: Progress | None = None,
+    server: str = SERVER,
+    md5: str | None = None,
+) -> Path:
+    """Fetches a release, checks its digest, and keeps its file of ratings.
+
+    The caller shows `LICENCE`. A file that is there already is kept and returned.
+
+    Args:
+        name: one of `RELEASES`.
+        folder: the file will be `folder/name/ratings.dat` (or u.data, ratings.csv).
+        progress: called with (bytes so far, bytes in all or None) as they arrive.
+        server: address of the archives, for mirrors.
+        md5: digest of the archive, for mirrors that pack it anew; None: the published one.
+
+    Returns:
+        The path of the file of ratings.
+
+    Raises:
+        ConfigError: for an unknown name.
+        ResourceError: if the server or the disk refuses.
+        DataError: if what came is damaged.
+    """
+    check(name in RELEASES, "name", name, f"one of {', '.join(RELEASES)}")
+    release = RELEASES[name]
+    target = Path(folder) / release.member
+    if target.exists():
+        return target
+    address = f"{server}/{name}.zip"
+    check(address.startswith(("https://", "http://")), "server", server, "an http(s) address")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=target.parent) as archive:
+            digest = _fetch(address, archive, progress)
+            wanted = md5 or release.md5
+            if digest != wanted:
+                raise DataError(f"{address} is damaged: its MD5 is {digest}, not {wanted}")
+            _extract(archive, release.member, target, address)
+    except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
+        raise ResourceError(
+            f"cannot download {address}: {getattr(error, 'reason', error)}"
+        ) from None
+    except OSError as error:
+        if isinstance(error, ResourceError):
+            raise
+        raise ResourceError(f"cannot write {target}: {error.strerror or error}") from None
+    return target
+
+
+def _fetch(address: str, archive: BinaryIO, progress: Progress | None) -> str:
+    """Copies the bytes of an address, and returns their MD5 (hex)."""
+    digest = hashlib.md5(usedforsecurity=False)  # what GroupLens publishes: against damage
+    with urllib.request.urlopen(address, timeout=60) as answer:  # noqa: S310  (http(s) only)
+        length = answer.headers.get("Content-Length")
+        total, done = (int(length) if length else None), 0
+        while block := answer.read(1 << 18):
+            archive.write(block)
+            digest.update(block)
+            done += len(block)
+            if progress is not None:
+                progress(done, total)
+    if total is not None and done != total:
+        raise ResourceError(f"cannot download {address}: {done} of {total} bytes came")
+    return digest.hexdigest()
+
+
+def _extract(archive: BinaryIO, member: str, target: Path, address: str) -> None:
+    """Writes one member under a name of ours, so that no name in the archive is ever a path."""
+    aside = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        with (
+            zipfile.ZipFile(archive) as opened,
+            opened.open(member) as source,
+            aside.open("wb") as file,
+        ):
+            shutil.copyfileobj(source, file, 1 << 20)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(target)
+    except (zipfile.BadZipFile, KeyError, zlib.error, EOFError) as error:
+        raise DataError(f"{address} is no archive with {member}: {error}") from None
+    finally:
+        aside.unlink(missing_ok=True)
