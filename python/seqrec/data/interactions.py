@@ -1,0 +1,195 @@
+"""A log of interactions: who took what, when, in the order in which it was recorded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqrec.data.columns import (
+    Columns,
+    encode_ids,
+    encode_texts,
+    read_ratings,
+    read_times,
+)
+from seqrec.data.dataset import Dataset
+from seqrec.data.delimited import read_csv
+from seqrec.data.movielens import FILES as MOVIELENS_FILES
+from seqrec.data.movielens import read_movielens
+from seqrec.data.prepare import PrepareConfig, prepare
+from seqrec.data.split import Split
+from seqrec.data.tables import PARQUET_SUFFIXES, RawTable, read_frame, read_parquet
+from seqrec.data.vocabulary import Vocabulary
+from seqrec.errors import DataError
+
+_COMPRESSIONS = (".gz", ".bz2", ".zst", ".lz4")
+_TEXT_SUFFIXES = (".csv", ".tsv", ".tab", ".txt")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Interactions:
+    """The rows of a log, in their order, with raw ids as codes.
+
+    Every `from_...` takes the names of the columns:
+        user_col, item_col: raw ids, integers or strings.
+        time_col: None: "timestamp", if there; "": no times, row order is the order; else required.
+        rating_col: None: "rating", if there; "": none; else required. Kept, and not used.
+
+    Attributes:
+        users: int32 [E], codes of `user_ids`.
+        items: int32 [E], codes of `item_ids` (0-based; not yet the ids 1..=N of a data set).
+        times: int64 [E], or None.
+        ratings: float32 [E] with NaN where a rating is missing, or None.
+        user_ids: raw ids of the users, in order.
+        item_ids: raw ids of the items, in order.
+        source: what was read.
+    """
+
+    users: NDArray[np.int32]
+    items: NDArray[np.int32]
+    times: NDArray[np.int64] | None
+    ratings: NDArray[np.float32] | None
+    user_ids: Vocabulary
+    item_ids: Vocabulary
+    source: str
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+    @classmethod
+    def from_csv(
+        cls,
+        path: str | Path,
+        sep: str | None = None,
+        *,
+        user_col: str = "user_id",
+        item_col: str = "item_id",
+        time_col: str | None = None,
+        rating_col: str | None = None,
+    ) -> Interactions:
+        """The log in a CSV or TSV file with a header; `sep` None: found from the header.
+
+        A column of ids is integers if every field is one in canonical form ("7", not "007"),
+        else strings, kept to the byte.
+
+        Raises:
+            DataError: names the file and the line, column and value that cannot be used.
+        """
+        columns = Columns(user=user_col, item=item_col, time=time_col, rating=rating_col)
+        return cls._from_table(read_csv(path, sep, columns))
+
+    @classmethod
+    def from_parquet(
+        cls,
+        path: str | Path,
+        *,
+        user_col: str = "user_id",
+        item_col: str = "item_id",
+        time_col: str | None = None,
+        rating_col: str | None = None,
+    ) -> Interactions:
+        """The log in a Parquet file, the files of a glob, or a folder of shards, in name order.
+
+        Raises:
+            DataError: names the file, row, column and value that cannot be used.
+        """
+        columns = Columns(user=user_col, item=item_col, time=time_col, rating=rating_col)
+        return cls._from_table(read_parquet(path, columns))
+
+    @classmethod
+    def from_movielens(cls, path: str | Path) -> Interactions:
+        """The log in MovieLens' `ratings.dat`, `u.data` or `ratings.csv`, or in their folder.
+
+        Raises:
+            DataError: names the file and the line, column and value that cannot be used.
+        """
+        return cls._from_table(read_movielens(path))
+
+    @classmethod
+    def from_frame(
+        cls,
+        frame: Any,
+        *,
+        user_col: str = "user_id",
+        item_col: str = "item_id",
+        time_col: str | None = None,
+        rating_col: str | None = None,
+    ) -> Interactions:
+        """The log in a pandas or polars frame, an Arrow table, or anything that narwhals reads.
+
+        Raises:
+            DataError: names the row, column and value that cannot be used.
+        """
+        columns = Columns(user=user_col, item=item_col, time=time_col, rating=rating_col)
+        return cls._from_table(read_frame(frame, columns))
+
+    @classmethod
+    def from_file(
+        cls,
+        path: str | Path,
+        *,
+        user_col: str = "user_id",
+        item_col: str = "item_id",
+        time_col: str | None = None,
+        rating_col: str | None = None,
+    ) -> Interactions:
+        """The log in a file whose name tells its format.
+
+        `ratings.dat`, `u.data` and `ratings.csv` are MovieLens' (the last one only if the names of
+        the columns are left at their defaults); .csv, .tsv, .tab and .txt are text, compressed or
+        not; .parquet, folders and globs are Parquet, and a folder may hold a MovieLens file.
+
+        Raises:
+            DataError: if the name tells nothing, or the file cannot be used.
+        """
+        columns = Columns(user=user_col, item=item_col, time=time_col, rating=rating_col)
+        return cls._from_table(_read_file(Path(path), columns))
+
+    def prepare(self, config: PrepareConfig | None = None) -> Dataset:
+        """Sorts, drops duplicates, filters and numbers: see `prepare.py`.
+
+        Raises:
+            DataError: if the filter leaves nothing.
+        """
+        return prepare(self, config or PrepareConfig())
+
+    def split(self, name: str = "leave_one_out", cuts: tuple[int, int] | None = None) -> Split:
+        """`prepare().split(name, cuts)`."""
+        return self.prepare().split(name, cuts)
+
+    @classmethod
+    def _from_table(cls, table: RawTable) -> Interactions:
+        names, columns, where = table.names, table.columns, table.where
+        if len(columns["user"]) == 0:
+            raise DataError(f"{table.source}: no rows")
+        encode = encode_texts if table.is_text else encode_ids
+        users, user_ids = encode(columns["user"], names["user"], where)
+        items, item_ids = encode(columns["item"], names["item"], where)
+        times = read_times(columns["time"], names["time"], where) if "time" in names else None
+        ratings = None
+        if "rating" in names:
+            ratings = read_ratings(columns["rating"], names["rating"], where)
+        return cls(users, items, times, ratings, user_ids, item_ids, table.source)
+
+
+def _read_file(path: Path, columns: Columns) -> RawTable:
+    if path.is_dir():
+        is_movielens = any((path / name).is_file() for name in MOVIELENS_FILES)
+        return read_movielens(path) if is_movielens else read_parquet(path, columns)
+    if path.name in MOVIELENS_FILES and columns == Columns():
+        return read_movielens(path)
+    suffixes = [s.lower() for s in path.suffixes]
+    if suffixes and suffixes[-1] in _COMPRESSIONS:
+        suffixes.pop()
+    if suffixes and suffixes[-1] in _TEXT_SUFFIXES:
+        return read_csv(path, None, columns)
+    if suffixes and suffixes[-1] in PARQUET_SUFFIXES:
+        return read_parquet(path, columns)
+    raise DataError(
+        f"the name of {path} tells no format: {', '.join((*_TEXT_SUFFIXES, *PARQUET_SUFFIXES))}, "
+        f"a folder of Parquet files, or one of {', '.join(MOVIELENS_FILES)}"
+    )
