@@ -1,0 +1,107 @@
+"""A split as Parquet files with raw ids, for any other library to be trained and scored on.
+
+| file | rows |
+|---|---|
+| train.parquet | the training part, user by user, oldest first |
+| valid.parquet, test.parquet | what comes after the part before it, up to the target, the same way; `is_target` marks it |
+| valid_pairs.parquet, test_pairs.parquet | `user_id, item_id, label, draw` (see `pairs.py`) |
+| valid_pairs_popularity.parquet, test_pairs_popularity.parquet | the same, drawn by popularity |
+| protocol.json | split, cuts, filter, counts, fingerprint |
+
+No event is in two files; the input of a target is everything of its user before it. Row order is
+the order; `timestamp` is there where the log had it.
+"""  # noqa: E501  (a table)
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from seqrec.data.folder import whole_folder, write_json
+from seqrec.data.pairs import DRAWS, evaluation_negatives, write_pairs
+from seqrec.data.split import Part, Split
+
+KIND = "seqrec export"
+VERSION = 1
+PROTOCOL = 1
+
+
+def export(
+    split: Split, folder: str | Path, *, draws: int = DRAWS, overwrite: bool = False
+) -> None:
+    """Writes the parts, the evaluation pairs and the protocol of a split, whole or not at all.
+
+    Args:
+        split: what to write.
+        folder: must not exist, or be empty.
+        draws: negatives for each positive of the pairs.
+        overwrite: replace an export that is there.
+
+    Raises:
+        DataError: if the folder may not be replaced, or a user leaves no item for a negative.
+        ResourceError: if the disk refuses.
+    """
+    with whole_folder(Path(folder), kind=KIND, version=VERSION, overwrite=overwrite) as aside:
+        train = split.train
+        pq.write_table(_events(split, train.starts, train.stops), aside / "train.parquet")
+        before = train.stops
+        for part in (split.valid, split.test):
+            after = _after_targets(part, before)
+            table = _events(split, before, after)
+            is_target = np.zeros(table.num_rows, dtype=bool)
+            ends = np.cumsum(after - before)
+            is_target[ends[part.users] - 1] = True
+            table = table.append_column("is_target", pa.array(is_target))
+            pq.write_table(table, aside / f"{part.name}.parquet")
+            before = after
+            for popularity in (False, True):
+                negatives = evaluation_negatives(split, part, draws=draws, popularity=popularity)
+                name = f"{part.name}_pairs{'_popularity' if popularity else ''}.parquet"
+                write_pairs(aside / name, split, part, negatives)
+        write_json(aside / "protocol.json", protocol(split, draws))
+
+
+def protocol(split: Split, draws: int = DRAWS) -> dict[str, Any]:
+    """What the numbers of a split are computed on, as plain values."""
+    return {
+        "protocol": PROTOCOL,
+        "split": split.name,
+        "cuts": split.cuts,
+        "users": split.dataset.n_users,
+        "catalogue": split.dataset.n_items,
+        "train_events": split.train.n_events,
+        "evaluated": {"valid": len(split.valid.users), "test": len(split.test.users)},
+        "not_evaluated": split.not_evaluated,
+        "cold_targets": split.cold,
+        "filter_seen": split.filter_seen,
+        "draws": draws,
+        "fingerprint": split.dataset.fingerprint,
+        "audit": split.dataset.audit,
+    }
+
+
+def _after_targets(part: Part, before: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Where each user's events up to the target of a part end; `before` where there is none."""
+    stops = before.copy()
+    stops[part.users] = part.inputs.stops[part.users] + 1
+    return stops
+
+
+def _events(split: Split, starts: NDArray[np.int64], stops: NDArray[np.int64]) -> pa.Table:
+    """The events inside the bounds, with raw ids and, where there are any, times."""
+    dataset, lengths = split.dataset, stops - starts
+    users = np.repeat(np.arange(dataset.n_users, dtype=np.int32), lengths)
+    firsts = np.repeat(starts - np.cumsum(lengths) + lengths, lengths)
+    places = firsts + np.arange(len(users))
+    columns = {
+        "user_id": dataset.user_ids.arrow(users),
+        "item_id": dataset.item_ids.arrow(dataset.items[places] - 1),
+    }
+    if dataset.times is not None:
+        columns["timestamp"] = pa.array(dataset.times[places])
+    return pa.table(columns)

@@ -1,0 +1,98 @@
+"""The pairs of the relevance task: evaluation negatives by the protocol's keyed draws.
+
+A negative depends on the protocol version, the part, the raw user id and the draw alone: not on a
+seed, a row or a thread. `write_pairs` writes them, so that any library can be scored on them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from seqrec import _core
+from seqrec.config import check
+from seqrec.data.split import Part, Split
+from seqrec.errors import ResourceError
+
+DRAWS = 10
+
+
+def evaluation_negatives(
+    split: Split, part: Part, *, draws: int = DRAWS, popularity: bool = False
+) -> NDArray[np.int32]:
+    """Items that the users of a part have not taken up to their target: int32 [M, draws].
+
+    Args:
+        split: where the part belongs.
+        part: `split.valid` or `split.test`.
+        draws: independent negatives for each positive.
+        popularity: draw in proportion to training counts instead of uniformly.
+
+    Raises:
+        DataError: if a user has taken the whole catalogue (or every item that was trained on).
+    """
+    check(draws >= 1, "draws", draws, "at least 1")
+    offsets, data = split.dataset.user_ids.texts()
+    excluded = part.through_target
+    return _core.draw_evaluation_negatives(
+        "popularity" if popularity else "uniform",
+        part.name,
+        offsets,
+        data,
+        excluded.items,
+        excluded.starts,
+        excluded.stops,
+        part.users,
+        split.dataset.n_items,
+        draws,
+        split.item_counts() if popularity else None,
+    )
+
+
+def is_positive(part: Part) -> NDArray[np.bool_]:
+    """Which targets are positives of the relevance task: not in their own history; bool [M]."""
+    through = part.through_target
+    first = _core.first_occurrences(through.items, through.starts, through.stops)
+    return first[part.inputs.stops[part.users]].astype(bool)
+
+
+def write_pairs(path: str | Path, split: Split, part: Part, negatives: NDArray[np.int32]) -> None:
+    """Writes pairs as Parquet: user_id, item_id (raw), label (1 or 0), draw (0-based).
+
+    Each draw is complete: every positive once, and its negative after it. Users whose target is in
+    their history already are left out: it is no positive.
+
+    Args:
+        path: of the file.
+        split: where the part belongs.
+        part: `split.valid` or `split.test`.
+        negatives: int32 [M, draws], from `evaluation_negatives`.
+
+    Raises:
+        ResourceError: if the disk refuses.
+    """
+    kept = is_positive(part)
+    users = np.repeat(part.users[kept], 2)
+    labels = pa.array(np.tile(np.array([1, 0], dtype=np.int8), int(kept.sum())))
+    user_ids = split.dataset.user_ids.arrow(users)
+    schema = pa.schema(
+        {
+            "user_id": user_ids.type,
+            "item_id": split.dataset.item_ids.ids.type,
+            "label": pa.int8(),
+            "draw": pa.int16(),
+        }
+    )
+    try:
+        with pq.ParquetWriter(path, schema) as writer:
+            for draw in range(negatives.shape[1]):
+                items = np.stack([part.targets[kept], negatives[kept, draw]], axis=1).ravel()
+                item_ids = split.dataset.item_ids.arrow(items - 1)
+                draws = pa.array(np.full(len(users), draw, dtype=np.int16))
+                writer.write_table(pa.table([user_ids, item_ids, labels, draws], schema=schema))
+    except OSError as error:
+        raise ResourceError(f"cannot write {path}: {error.strerror or error}") from None
