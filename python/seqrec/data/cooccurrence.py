@@ -1,0 +1,88 @@
+"""Item vectors from co-occurrence: a truncated SVD of positive pointwise mutual information.
+
+c_ij = sum over pairs of items i, j at distance d <= window in a training sequence of 1 / d;
+PMI_ij = log(c_ij * sum(c) / (c_i * c_j)); vectors = U sqrt(S) of max(PMI, 0)  (Levy and Goldberg,
+Neural Word Embedding as Implicit Matrix Factorization, 2014; Levy et al., TACL 3, 2015).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from scipy.sparse.linalg import svds
+
+from seqrec import _core
+from seqrec.config import check
+from seqrec.data.sequences import Sequences
+
+
+def item_vectors(
+    train: Sequences, n_items: int, width: int, *, window: int = 5, std: float = 0.05
+) -> NDArray[np.float32]:
+    """Start vectors of the items 1..=N: float32 [n_items, width].
+
+    Deterministic: pairs are counted in integers, the SVD starts from a fixed vector, and the
+    largest entry of each component is positive. Items that never stand near another one in
+    training have rows of zeros; where `width` exceeds the rank, the components left over are zero.
+
+    Args:
+        train: the training part only.
+        n_items: size of the catalogue.
+        width: length of a vector.
+        window: largest distance at which two items co-occur.
+        std: root mean square of the entries of the rows that are not zero.
+    """
+    check(width >= 1, "width", width, "at least 1")
+    check(window >= 1, "window", window, "at least 1")
+    check(std > 0, "std", std, "positive")
+    matrix = positive_pmi(train, n_items, window=window)
+    if matrix.nnz == 0:
+        return np.zeros((n_items, width), dtype=np.float32)
+    left, values = _leading_components(matrix, min(width, n_items))
+    vectors = np.zeros((n_items, width))
+    vectors[:, : len(values)] = left * np.sqrt(values)
+    seen = vectors[matrix.sum(axis=1) > 0]
+    return (vectors * (std / np.sqrt(np.mean(seen**2)))).astype(np.float32)
+
+
+def positive_pmi(train: Sequences, n_items: int, *, window: int = 5) -> sparse.csr_array:
+    """max(PMI, 0) of items within `window` of each other: symmetric float64 [N, N], no diagonal.
+
+    Item j is row and column j - 1. An item beside itself says nothing about others: left out.
+    """
+    rows, columns, counts = _core.count_pairs(train.items, train.starts, train.stops, window, False)
+    apart = rows != columns
+    rows, columns = rows[apart] - 1, columns[apart] - 1
+    weights = counts[apart] @ (1.0 / np.arange(1, window + 1))
+    both = (np.concatenate([rows, columns]), np.concatenate([columns, rows]))
+    matrix = sparse.csr_array((np.concatenate([weights, weights]), both), shape=(n_items, n_items))
+    totals = matrix.sum(axis=1)
+    coordinates = matrix.tocoo()
+    pmi = np.log(
+        coordinates.data * totals.sum() / (totals[coordinates.row] * totals[coordinates.col])
+    )
+    result = sparse.csr_array(
+        (np.maximum(pmi, 0.0), (coordinates.row, coordinates.col)), shape=matrix.shape
+    )
+    result.eliminate_zeros()
+    return result
+
+
+def _leading_components(
+    matrix: sparse.csr_array, rank: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(left vectors [N, rank], singular values [rank]), largest first, signs fixed."""
+    n_items = len(matrix.indptr) - 1
+    if rank < n_items - 1:
+        start = np.random.Generator(np.random.PCG64(0)).standard_normal(n_items)
+        components = svds(matrix, k=rank, v0=start)
+    else:  # the truncated solver wants rank < N: such a catalogue is small enough to do whole
+        components = np.linalg.svd(np.asarray(matrix.toarray()))
+    left, values = np.asarray(components[0])[:, :rank], np.asarray(components[1])[:rank]
+    order = np.argsort(-values, kind="stable")
+    left, values = left[:, order], np.maximum(values[order], 0.0)
+    largest = np.take_along_axis(left, np.abs(left).argmax(axis=0)[None, :], axis=0)
+    # Rounding leaves tiny values where the rank is exceeded: they are zero.
+    values[values < values.max() * n_items * np.finfo(np.float64).eps] = 0.0
+    return left * np.where(largest < 0, -1.0, 1.0), values
