@@ -1,0 +1,229 @@
+"""The predictions of any library, judged by the same protocol: a frame of user, item and score.
+
+Next item: each user's list, in the order of score (ties by smaller internal id); a target that is
+not in the list is a miss. Relevance: a logit for every evaluation pair. Raw ids throughout.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+from numpy.typing import NDArray
+
+from seqrec.data.split import Part, Split
+from seqrec.errors import DataError
+from seqrec.evaluation.events import events_of
+from seqrec.evaluation.intervals import RESAMPLES
+from seqrec.evaluation.next_item import (
+    EvalConfig,
+    NextItemResult,
+    next_item_protocol,
+    next_item_result,
+)
+from seqrec.evaluation.per_user import raw_id
+from seqrec.evaluation.relevance import (
+    RelevanceResult,
+    relevance_protocol,
+    relevance_result,
+    rows_with_positive,
+)
+
+COLUMNS = ("user_id", "item_id", "score")
+
+
+@dataclass(frozen=True, slots=True)
+class _Predictions:
+    """Rows of one evaluated user each: place of the user in the part, item id, score."""
+
+    places: NDArray[np.int64]
+    items: NDArray[np.int32]
+    scores: NDArray[np.float32]
+    rows_unused: int
+
+
+def judge_next_item(
+    frame: Any, split: Split, part: Part, config: EvalConfig | None = None
+) -> NextItemResult:
+    """The ranks of the targets in lists that somebody else made.
+
+    The seen filter removes items of the input from the lists, as it does from the catalogue; ties
+    are broken by smaller internal id, whatever the config says. Whole-catalogue lists give what
+    `evaluate_next_item` gives under the "order" ties.
+
+    Args:
+        frame: pandas, polars, Arrow or any table that narwhals reads, with the columns user_id,
+            item_id and score; one row an item of a list.
+        split: names the raw ids and the catalogue.
+        part: whose targets are looked for.
+        config: k and the seen filter.
+
+    Raises:
+        DataError: for a missing column, an unknown id, a pair that comes twice or a score that is
+            not finite; names the first.
+    """
+    config = dataclasses.replace(config or EvalConfig(), ties="order")
+    protocol = next_item_protocol(split, part, config)
+    rows = _read(frame, split, part)
+    _refuse_repeats(rows, split, part)
+    lists = _without_seen(rows, split, part) if protocol["filter_seen"] else rows
+    positions = _positions(lists)
+    is_target = lists.items == part.targets[lists.places]
+    ranks = np.full(len(part.users), np.inf)
+    ranks[lists.places[is_target]] = positions[is_target]
+    tied = _tied(lists, is_target, len(part.users))
+    result = next_item_result(split, part, slice(0, len(part.users)), ranks, tied, protocol)
+    listed = np.bincount(lists.places, minlength=len(part.users))
+    counts = {
+        "users_without_list": int((np.bincount(rows.places, minlength=len(listed)) == 0).sum()),
+        "lists_shorter_than_k": int((listed < config.k).sum()),
+        "rows_seen": len(rows.items) - len(lists.items),
+        "rows_unused": rows.rows_unused,
+    }
+    return dataclasses.replace(result, counts={**result.counts, **counts})
+
+
+def judge_relevance(
+    frame: Any,
+    split: Split,
+    part: Part,
+    negatives: NDArray[np.int32],
+    *,
+    kind: str = "uniform",
+    resamples: int = RESAMPLES,
+) -> RelevanceResult:
+    """The logits of the evaluation pairs that somebody else made.
+
+    Args:
+        frame: as for `judge_next_item`; score is a logit, above 0 meaning that the user takes the
+            item. A pair may come several times (an item drawn twice) if its score is the same.
+        split: names the raw ids and the catalogue.
+        part: whose targets are the positives.
+        negatives: int32 [M, D], the evaluation negatives of the part.
+        kind: what the negatives are, for the report: "uniform" or "popularity".
+        resamples: bootstrap resamples of the 95 % intervals.
+
+    Raises:
+        DataError: for a missing column, an unknown id, two scores of one pair, a score that is not
+            finite, or a pair without a score; names the first.
+    """
+    protocol = relevance_protocol(split, part, negatives, kind=kind, resamples=resamples)
+    rows = _read(frame, split, part)
+    wanted = rows_with_positive(part)
+    candidates = np.column_stack([part.targets[wanted], negatives[wanted]])
+    keys, scores = _distinct_pairs(rows, split, part)
+    wanted_keys = _keys(wanted[:, None], candidates, split.dataset.n_items)
+    at = np.searchsorted(keys, wanted_keys).clip(max=max(len(keys) - 1, 0))
+    known = keys[at] == wanted_keys if len(keys) else np.zeros(at.shape, dtype=np.bool_)
+    if not known.all():
+        row, column = np.argwhere(~known)[0]
+        pair = _named(split, part.users[wanted[row]], candidates[row, column])
+        raise DataError(
+            f"the predictions lack {int((~known).sum())} of {known.size} evaluation pairs of the "
+            f"part `{part.name}`; the first is {pair}"
+        )
+    result = relevance_result(split, part, wanted, scores[at], protocol)
+    asked = np.isin(_keys(rows.places, rows.items, split.dataset.n_items), wanted_keys)
+    unused = rows.rows_unused + int((~asked).sum())
+    return dataclasses.replace(result, counts={**result.counts, "rows_unused": unused})
+
+
+def _read(frame: Any, split: Split, part: Part) -> _Predictions:
+    table = nw.from_native(frame, eager_only=True)
+    missing = [name for name in COLUMNS if name not in table.columns]
+    if missing:
+        raise DataError(f"the predictions lack the column `{missing[0]}`; found: {table.columns}")
+    dataset = split.dataset
+    users = _encode(dataset.user_ids, table["user_id"].to_list(), "user_id")
+    items = _encode(dataset.item_ids, table["item_id"].to_list(), "item_id") + np.int32(1)
+    scores = np.asarray(table["score"].to_numpy(), dtype=np.float32)
+    wrong = ~np.isfinite(scores)
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise DataError(
+            f"the score of {_named(split, users[row], items[row])} (row {row}) is {scores[row]}: "
+            "scores must be finite"
+        )
+    place = np.full(dataset.n_users, -1, dtype=np.int64)
+    place[part.users] = np.arange(len(part.users))
+    places = place[users]
+    used = places >= 0
+    return _Predictions(places[used], items[used], scores[used], int((~used).sum()))
+
+
+def _encode(vocabulary: Any, values: Sequence[Any], column: str) -> NDArray[np.int32]:
+    codes = vocabulary.encode(values)
+    if (codes < 0).any():
+        row = int((codes < 0).argmax())
+        raise DataError(
+            f"the predictions name {int((codes < 0).sum())} `{column}` that the data does not "
+            f"have; the first is {values[row]!r} (row {row})"
+        )
+    return codes
+
+
+def _without_seen(rows: _Predictions, split: Split, part: Part) -> _Predictions:
+    n_items = split.dataset.n_items
+    seen = _keys(*events_of(part.inputs, part.users), n_items)
+    kept = ~np.isin(_keys(rows.places, rows.items, n_items), seen)
+    return _Predictions(rows.places[kept], rows.items[kept], rows.scores[kept], rows.rows_unused)
+
+
+def _positions(lists: _Predictions) -> NDArray[np.int64]:
+    """The position of each row in its user's list, 1 for the first: int64 [rows]."""
+    order = np.lexsort((lists.items, -lists.scores, lists.places))
+    places = lists.places[order]
+    positions = np.empty(len(order), dtype=np.int64)
+    positions[order] = np.arange(len(order)) - np.searchsorted(places, places) + 1
+    return positions
+
+
+def _tied(lists: _Predictions, is_target: NDArray[np.bool_], n: int) -> NDArray[np.bool_]:
+    """Whether another item of the list has the target's score: bool [n]."""
+    score = np.full(n, np.nan, dtype=np.float32)
+    score[lists.places[is_target]] = lists.scores[is_target]
+    others = (lists.scores == score[lists.places]) & ~is_target
+    return np.bincount(lists.places[others], minlength=n) > 0
+
+
+def _keys(places: NDArray[np.int64], items: NDArray[np.int32], n_items: int) -> NDArray[np.int64]:
+    """One number for each (place of the user, item)."""
+    return places * (n_items + 1) + items
+
+
+def _refuse_repeats(rows: _Predictions, split: Split, part: Part) -> None:
+    keys = _keys(rows.places, rows.items, split.dataset.n_items)
+    _, first, counts = np.unique(keys, return_index=True, return_counts=True)
+    if (counts > 1).any():
+        row = int(first[counts > 1][0])
+        pair = _named(split, part.users[rows.places[row]], rows.items[row])
+        raise DataError(
+            f"{int((counts > 1).sum())} pairs of the predictions come more than once; the first "
+            f"is {pair}"
+        )
+
+
+def _distinct_pairs(
+    rows: _Predictions, split: Split, part: Part
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """(ascending keys of the pairs, their scores)."""
+    keys = _keys(rows.places, rows.items, split.dataset.n_items)
+    distinct, first, group = np.unique(keys, return_index=True, return_inverse=True)
+    scores = rows.scores[first]
+    differ = rows.scores != scores[group]
+    if differ.any():
+        row = int(differ.argmax())
+        pair = _named(split, part.users[rows.places[row]], rows.items[row])
+        raise DataError(
+            f"{pair} has two scores, {scores[group[row]]} and {rows.scores[row]}: one is needed"
+        )
+    return distinct, scores
+
+
+def _named(split: Split, user: Any, item: Any) -> str:
+    user_id = raw_id(split.dataset.user_ids, user)
+    return f"user {user_id} and item {raw_id(split.dataset.item_ids, item - 1)}"

@@ -1,0 +1,159 @@
+import math
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from toy_split import Table, random_split, toy_split
+
+from seqrec.errors import DataError
+from seqrec.evaluation.next_item import EvalConfig, evaluate_next_item
+from seqrec.evaluation.predictions import judge_next_item, judge_relevance
+from seqrec.evaluation.relevance import evaluate_relevance
+from seqrec.evaluation.scorers import pairs_by_column
+
+TWO = [[1, 2, 3], [2, 3, 4]]  # test targets: items 30 and 40
+CONFIG = EvalConfig(k=2)
+
+
+def frame(*rows):
+    return pd.DataFrame(rows, columns=["user_id", "item_id", "score"])
+
+
+def judge(rows, config=CONFIG):
+    split = toy_split(TWO, 5)
+    return judge_next_item(rows, split, split.test, config)
+
+
+def whole_catalogue(split, scores) -> pl.DataFrame:
+    n_users, n_items = scores.shape
+    return pl.DataFrame(
+        {
+            "user_id": np.repeat(np.arange(100, 100 + n_users), n_items),
+            "item_id": np.tile(np.arange(10, 10 * n_items + 1, 10), n_users),
+            "score": scores.ravel(),
+        }
+    ).sample(fraction=1, shuffle=True, seed=0)
+
+
+def test_the_rank_is_the_place_in_the_list():
+    rows = frame((100, 50, 0.9), (100, 30, 0.8), (101, 40, 0.1), (101, 50, 0.0))
+    assert judge(rows).ranks.tolist() == [2, 1]
+
+
+def test_equal_scores_stand_in_the_order_of_ids():
+    rows = frame((100, 50, 0.5), (100, 40, 0.5), (100, 30, 0.5), (101, 50, 1), (101, 40, 1))
+    assert judge(rows).ranks.tolist() == [1, 1]
+
+
+def test_a_target_that_is_not_in_the_list_is_a_miss():
+    assert judge(frame((100, 50, 1.0), (101, 40, 1.0))).values()["hit@2"] == 0.5
+
+
+def test_a_user_without_a_list_is_a_miss_and_counted():
+    result = judge(frame((100, 30, 1.0)))
+    assert result.values()["hit@2"] == 0.5
+    assert result.report().counts["users_without_list"] == 1
+
+
+def test_seen_items_leave_the_list_before_the_places_are_counted():
+    result = judge(frame((100, 10, 3.0), (100, 20, 2.0), (100, 30, 1.0), (101, 40, 1.0)))
+    assert result.ranks.tolist() == [1, 1]
+    assert result.report().counts["rows_seen"] == 2
+
+
+def test_without_the_filter_seen_items_keep_their_places():
+    rows = frame((100, 10, 3.0), (100, 20, 2.0), (100, 30, 1.0), (101, 40, 1.0))
+    assert judge(rows, EvalConfig(k=2, filter_seen=False)).ranks.tolist() == [3, 1]
+
+
+@pytest.mark.parametrize("filter_seen", [True, False])
+def test_whole_catalogue_lists_are_judged_as_scores_are(filter_seen):
+    split = random_split(30, 20)
+    scores = np.random.default_rng(0).integers(0, 5, (30, 20)).astype(np.float32)
+    config = EvalConfig(ties="order", filter_seen=filter_seen)
+    listed = judge_next_item(whole_catalogue(split, scores), split, split.test, config)
+    ranked = evaluate_next_item(Table(scores), split, split.test, config)
+    np.testing.assert_array_equal(listed.ranks, ranked.ranks)
+    assert listed.report().metrics == ranked.report().metrics
+
+
+def test_a_list_that_names_an_item_twice_is_refused():
+    with pytest.raises(DataError, match="user 100 and item 30"):
+        judge(frame((100, 30, 1.0), (100, 30, 0.5)))
+
+
+def test_an_unknown_item_is_named():
+    with pytest.raises(DataError, match=r"1 `item_id`.*the first is 31 \(row 0\)"):
+        judge(frame((100, 31, 1.0)))
+
+
+def test_an_unknown_user_is_named():
+    with pytest.raises(DataError, match=r"`user_id`.*the first is 7"):
+        judge(frame((7, 30, 1.0)))
+
+
+def test_a_missing_column_is_named():
+    with pytest.raises(DataError, match="lack the column `score`"):
+        judge(pd.DataFrame({"user_id": [100], "item_id": [30]}))
+
+
+def test_a_score_that_is_not_finite_is_refused():
+    with pytest.raises(DataError, match=r"user 100 and item 30 \(row 0\) is nan"):
+        judge(frame((100, 30, math.nan)))
+
+
+def test_users_that_are_not_evaluated_are_counted():
+    split = toy_split([*TWO, [1, 2]], 5)
+    rows = frame((100, 30, 1.0), (102, 30, 1.0))
+    result = judge_next_item(rows, split, split.test, CONFIG)
+    assert result.report().counts["rows_unused"] == 1
+
+
+def pairs(split, scores, negatives):
+    part = split.test
+    candidates = np.column_stack([part.targets, negatives])
+    users = np.repeat(part.users, candidates.shape[1])
+    items = candidates.ravel()
+    return frame(*zip(users + 100, items * 10, scores[users, items - 1], strict=True))
+
+
+def test_scored_pairs_are_judged_as_a_scorer_is():
+    split, rng = random_split(30, 20), np.random.default_rng(0)
+    scores = rng.normal(size=(30, 20)).astype(np.float32)
+    negatives = rng.integers(1, 21, (30, 4)).astype(np.int32)
+    rows = pairs(split, scores, negatives)
+    judged = judge_relevance(rows, split, split.test, negatives)
+    scorer = pairs_by_column(Table(scores))
+    expected = evaluate_relevance(scorer, split, split.test, negatives)
+    assert judged.report().metrics == expected.report().metrics
+
+
+def test_every_pair_must_be_scored():
+    split, negatives = toy_split(TWO, 5), np.array([[4], [5]], dtype=np.int32)
+    rows = frame((100, 30, 1.0), (100, 40, 0.0), (101, 40, 1.0))
+    with pytest.raises(DataError, match=r"lack 1 of 4 .* the first is user 101 and item 50"):
+        judge_relevance(rows, split, split.test, negatives)
+
+
+def test_no_pair_at_all_is_named_too():
+    split, negatives = toy_split(TWO, 5), np.array([[4], [5]], dtype=np.int32)
+    nothing = pd.DataFrame({"user_id": [], "item_id": [], "score": []}).astype(
+        {"user_id": int, "item_id": int}
+    )
+    with pytest.raises(DataError, match="lack 4 of 4"):
+        judge_relevance(nothing, split, split.test, negatives)
+
+
+def test_a_pair_with_two_scores_is_refused():
+    split, negatives = toy_split(TWO, 5), np.array([[4], [5]], dtype=np.int32)
+    rows = frame((100, 30, 1.0), (100, 30, 0.0))
+    with pytest.raises(DataError, match=r"two scores, 1\.0 and 0\.0"):
+        judge_relevance(rows, split, split.test, negatives)
+
+
+def test_pairs_that_nobody_asked_for_are_counted():
+    split, negatives = toy_split(TWO, 5), np.array([[4], [5]], dtype=np.int32)
+    rows = frame((100, 30, 1), (100, 40, 0), (101, 40, 1), (101, 50, 0), (101, 10, 0))
+    result = judge_relevance(rows, split, split.test, negatives)
+    assert result.report().counts["rows_unused"] == 1
