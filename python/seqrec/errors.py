@@ -37,3 +37,17 @@ class KernelPanicError(SeqrecError, RuntimeError):
     """The Rust extension met a defect of its own: please report it with the message."""
 
     exit_code = 1
+
+
+class DivergenceError(SeqrecError, ArithmeticError):
+    """A loss, gradient or score is NaN or infinite: names the step and what to change."""
+
+    exit_code = 1
+
+
+class InterruptedRunError(SeqrecError):
+    """A signal stopped a run, after its state was saved; the exit code is 128 + the signal."""
+
+    def __init__(self, message: str, *, signal_number: int) -> None:
+        super().__init__(message)
+        self.exit_code = 128 + signal_number
