@@ -1,0 +1,117 @@
+"""Where a run computes, with how many threads, in which precision, from which generators."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+
+import torch
+from torch import Tensor
+
+from seqrec.errors import ConfigError, ResourceError
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """The device of that name; `auto` is the first of CUDA, MPS and CPU that is there.
+
+    Raises:
+        ConfigError: if `name` is no device that training knows.
+        ResourceError: if this machine does not have it.
+    """
+    if name == "auto":
+        return torch.device(next(kind for kind in ("cuda", "mps", "cpu") if _present(kind)))
+    kind, colon, index = name.partition(":")
+    if kind not in ("cpu", "cuda", "mps") or (colon and not (kind == "cuda" and index.isdigit())):
+        raise ConfigError(f"option `device` is {name!r}: it must be auto, cpu, mps, cuda or cuda:N")
+    if not _present(kind) or (colon and int(index) >= torch.cuda.device_count()):
+        raise ResourceError(f"option `device` is {name!r}, which this machine does not have")
+    return torch.device(name)
+
+
+@contextmanager
+def thread_limit(threads: int | None) -> Iterator[None]:
+    """Within it PyTorch computes with `threads` CPU threads; None leaves their number alone."""
+    before = torch.get_num_threads()
+    if threads is not None:
+        torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:
+    """The context of the training pass: bfloat16 where it is asked for, else plain float32.
+
+    Raises:
+        ResourceError: if the device cannot compute in bfloat16.
+    """
+    if precision == "bf16" and device.type == "cuda" and not torch.cuda.is_bf16_supported():
+        name = torch.cuda.get_device_name(device)
+        raise ResourceError(f"option `precision` is 'bf16', which {name} lacks: use fp32")
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
+
+
+@contextmanager
+def seeded(
+    seed: int, *, device: torch.device | None = None, purpose: str = "init", rank: int = 0
+) -> Iterator[None]:
+    """Within it torch draws (weights, dropout) from a stream of the run's own.
+
+    The caller's generators, which are global in torch, continue afterwards as if nothing had been
+    drawn.
+
+    Args:
+        seed: the run's seed.
+        device: also seed (and restore) this device's generator.
+        purpose: streams of different purposes are independent.
+        rank: so are those of different ranks.
+    """
+    text = f"seqrec|{seed}|{purpose}|{rank}"
+    key = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little")
+    with preserved(device):
+        for generator in _generators(device).values():
+            generator.manual_seed(key)
+        yield
+
+
+@contextmanager
+def preserved(device: torch.device | None = None) -> Iterator[None]:
+    """Whatever is drawn within it, the generators continue afterwards from where they are now."""
+    before = generator_states(device)
+    try:
+        yield
+    finally:
+        set_generator_states(device, before)
+
+
+def generator_states(device: torch.device | None) -> dict[str, Tensor]:
+    """The states of the CPU's and the device's generator, uint8 tensors by kind of device."""
+    return {kind: generator.get_state() for kind, generator in _generators(device).items()}
+
+
+def set_generator_states(device: torch.device | None, states: Mapping[str, Tensor]) -> None:
+    """Continues from saved states; a generator without one keeps its own."""
+    for kind, generator in _generators(device).items():
+        if kind in states:
+            generator.set_state(states[kind])
+
+
+def _generators(device: torch.device | None) -> dict[str, torch.Generator]:
+    found = {"cpu": torch.default_generator}
+    if device is not None and device.type == "cuda":
+        torch.cuda.init()
+        index = torch.cuda.current_device() if device.index is None else device.index
+        found["cuda"] = torch.cuda.default_generators[index]
+    elif device is not None and device.type == "mps":
+        found["mps"] = torch.mps._get_default_mps_generator()
+    return found
+
+
+def _present(kind: str) -> bool:
+    if kind == "cuda":
+        return torch.cuda.is_available()
+    if kind == "mps":
+        return torch.backends.mps.is_available()
+    return True

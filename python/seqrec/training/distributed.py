@@ -1,0 +1,112 @@
+"""Several processes as one: the little that training asks of torch.distributed.
+
+Without an initialised process group there is one rank, and everything here is free. Gradients are
+summed with weights, not averaged: a rank's mean loss counts by its targets, so that the step equals
+that of one process which has the whole batch. (DistributedDataParallel averages over ranks, which
+is another gradient where ranks have different numbers of targets.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+
+class Ranks:
+    """This process among those that train together.
+
+    Args:
+        device: where this rank computes, and what the backend moves must lie.
+
+    Attributes:
+        rank: 0-based; rank 0 alone writes.
+        world_size: number of ranks.
+        device: where this rank computes.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        together = dist.is_available() and dist.is_initialized()
+        self.rank = dist.get_rank() if together else 0
+        self.world_size = dist.get_world_size() if together else 1
+        self.device = device
+        self._used: list[bool] | None = None
+
+    @property
+    def alone(self) -> bool:
+        """Whether this is the only process."""
+        return self.world_size == 1
+
+    @property
+    def writes(self) -> bool:
+        """Whether this process writes the artifacts and the log."""
+        return self.rank == 0
+
+    def same_start(self, model: nn.Module) -> None:
+        """Gives every rank the weights and buffers of rank 0."""
+        if not self.alone:
+            for tensor in model.state_dict().values():
+                dist.broadcast(tensor, src=0)
+
+    @torch.no_grad()
+    def sum_gradients(self, parameters: Iterable[Tensor], targets: int) -> None:
+        """Turns gradients of (mean loss x targets) into the gradient of the mean over all ranks.
+
+        One message carries the targets and all gradients. Which parameters have a gradient on any
+        rank is asked once, at the first step: those without stay without, as in one process.
+        """
+        trained = list(parameters)
+        if self._used is None:
+            own = torch.tensor([p.grad is not None for p in trained], dtype=torch.float64)
+            self._used = [count > 0 for count in self.total(own).tolist()]
+        used = [p for p, use in zip(trained, self._used, strict=True) if use]
+        parts = [torch.zeros_like(p) if p.grad is None else p.grad for p in used]
+        head = torch.full((1,), float(targets), device=self.device)
+        message = torch.cat([head, *(part.flatten() for part in parts)])
+        dist.all_reduce(message)
+        gradient = message[1:] / message[0].clamp(min=1)
+        for p, part in zip(used, gradient.split([p.numel() for p in used]), strict=True):
+            p.grad = part.view_as(p)
+
+    def total(self, values: Tensor) -> Tensor:
+        """The sum of a CPU tensor over the ranks, on the CPU."""
+        return self._reduced(values, dist.ReduceOp.SUM) if not self.alone else values
+
+    def largest(self, value: int) -> int:
+        """The largest of the ranks' numbers."""
+        if self.alone:
+            return value
+        return int(self._reduced(torch.tensor([value]), dist.ReduceOp.MAX).item())
+
+    def of_first(self, metrics: Mapping[str, float]) -> dict[str, float]:
+        """The values of rank 0 under the same names, so that all ranks decide alike."""
+        if self.alone or not metrics:
+            return dict(metrics)
+        names = sorted(metrics)
+        values = torch.tensor([metrics[name] for name in names], dtype=torch.float64)
+        moved = values.to(self.device)
+        dist.broadcast(moved, src=0)
+        return dict(zip(names, moved.cpu().tolist(), strict=True))
+
+    def gathered(self, values: Tensor) -> list[Tensor]:
+        """The ranks' CPU tensors, of one shape, in the order of the ranks."""
+        if self.alone:
+            return [values]
+        moved = values.to(self.device)
+        parts = [torch.empty_like(moved) for _ in range(self.world_size)]
+        dist.all_gather(parts, moved)
+        return [part.cpu() for part in parts]
+
+    def wait(self) -> None:
+        """Returns when every rank is here."""
+        if not self.alone:
+            dist.barrier()
+
+    def _reduced(self, values: Tensor, operation: dist.ReduceOp.RedOpType) -> Tensor:
+        moved = values.to(self.device)
+        if moved is values:
+            moved = values.clone()
+        dist.all_reduce(moved, op=operation)
+        return moved.cpu()

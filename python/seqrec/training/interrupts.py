@@ -1,0 +1,69 @@
+"""SIGINT and SIGTERM as a request that the loop answers between two steps."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType, TracebackType
+from typing import Any
+
+from seqrec.errors import InterruptedRunError
+
+
+class Interrupts:
+    """Within it a first SIGINT or SIGTERM is only noted; a second SIGINT stops at once.
+
+    Handlers can only be set in the main thread: elsewhere signals keep their meaning. A signal that
+    is ignored, as in a background job, stays ignored.
+
+    Attributes:
+        requested: number of the signal that came, else 0.
+    """
+
+    def __init__(self) -> None:
+        self.requested = 0
+        self._at_once = False
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Interrupts:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                if signal.getsignal(number) is not signal.SIG_IGN:
+                    self._before[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Within it a signal raises InterruptedRunError: for long work that changes nothing."""
+        self._at_once = True
+        try:
+            if self.requested:
+                raise interrupted(self.requested)
+            yield
+        finally:
+            self._at_once = False
+
+    def _note(self, number: int, _frame: FrameType | None) -> None:
+        again = self.requested == signal.SIGINT == number
+        self.requested = number
+        if again:
+            raise KeyboardInterrupt
+        if self._at_once:
+            raise interrupted(number)
+
+
+def interrupted(number: int) -> InterruptedRunError:
+    """The error that ends a run which got this signal."""
+    name = signal.Signals(number).name
+    return InterruptedRunError(f"stopped by {name}; resume to go on", signal_number=number)

@@ -1,0 +1,96 @@
+"""The door to training: plain PyTorch, exact to resume, quiet while the device works.
+
+What lies in a run folder:
+
+    best/       the artifact of the best (averaged) weights: what users load
+    last/       the state from which `resume` goes on, bit for bit
+    log.jsonl   a line for each interval and each validation
+    .lock       held while a process trains here
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from seqrec.errors import ResourceError
+from seqrec.training.artifact import Artifact, exists, remove_leftovers
+from seqrec.training.config import TrainConfig
+from seqrec.training.device import choose_device, seeded, thread_limit
+from seqrec.training.distributed import Ranks
+from seqrec.training.interrupts import Interrupts
+from seqrec.training.lock import locked
+from seqrec.training.run import BEST, LAST, Run, Stream, TrainResult, Validate
+from seqrec.training.state import as_json
+from seqrec.training.step import Objective
+
+
+def train(
+    model: nn.Module,
+    stream: Stream,
+    *,
+    objective: Objective,
+    config: TrainConfig,
+    validate: Validate | None = None,
+    folder: Path | None = None,
+    resume: bool = False,
+    identity: Mapping[str, Any] | None = None,
+    keep: Artifact | None = None,
+    no_decay: Collection[str] = (),
+) -> TrainResult:
+    """Trains `model` in place; it ends with the best weights, on the config's device.
+
+    Args:
+        model: initialised within `seeded(config.seed)`.
+        stream: batches on `choose_device(config.device)`.
+        objective: (model, batch) -> loss.
+        config: the options.
+        validate: model (in eval mode, with averaged weights) -> metrics, the monitored among them;
+            without it the last weights are the best. It cannot disturb training's random draws.
+        folder: the run folder; without one nothing is written and signals keep their meaning.
+        resume: go on from `folder/last`; from the beginning where there is no such state yet.
+        identity: what a resumed run must share beside the config: the data's fingerprint, the
+            model's options, and so on, as nested tables of plain values.
+        keep: what `best/` holds beside the weights: vocabulary, configs, protocol.
+        no_decay: names of matrices without weight decay.
+
+    Raises:
+        ConfigError: if an option does not fit the model or the metrics.
+        CheckpointError: if the state to resume is damaged or another run's.
+        ResourceError: if the folder is in use, holds a run already, or cannot be written.
+        DivergenceError: if the loss or gradient is not finite; the best artifact stays.
+        InterruptedRunError: on SIGINT or SIGTERM, after the state was saved.
+    """
+    device = choose_device(config.device)
+    ranks = Ranks(device)
+    with ExitStack() as stack:
+        stack.enter_context(thread_limit(config.threads))
+        interrupts = Interrupts()
+        if folder is not None:
+            _claim(folder, stack, ranks, resume=resume)
+            stack.enter_context(interrupts)
+        stack.enter_context(seeded(config.seed, device=device, purpose="train", rank=ranks.rank))
+        model.to(device)
+        ranks.same_start(model)
+        run = Run(
+            model=model, stream=stream, objective=objective, config=config, validate=validate,
+            folder=folder, keep=keep or Artifact(), no_decay=no_decay, device=device, ranks=ranks,
+            interrupts=interrupts,
+            identity=as_json({**(identity or {}), "train": config.identity()}),
+        )  # fmt: skip
+        if resume and folder is not None and exists(folder / LAST):
+            run.restore(folder / LAST)
+        return run.run()
+
+
+def _claim(folder: Path, stack: ExitStack, ranks: Ranks, *, resume: bool) -> None:
+    if ranks.writes:
+        stack.enter_context(locked(folder))
+        remove_leftovers(folder)
+    if not resume and (exists(folder / LAST) or exists(folder / BEST)):
+        raise ResourceError(f"{folder} holds a run already: resume it, or choose another folder")
+    ranks.wait()
