@@ -21,6 +21,7 @@ pub mod sequences;
 
 pub mod kcore;
 pub mod log;
+pub mod repeats;
 pub mod sets;
 mod shares;
 pub mod text;

@@ -1,12 +1,10 @@
-//! The log of events: its order, and which of its repeats stay.
+//! The order of the log of events.
 //!
 //! Order is (user, time), stable in the order of the rows. Ties are never broken by item id: that
 //! would hand the model an order that nobody acted in.
 
 use std::ops::Range;
-use std::str::FromStr;
 
-use crate::sets::{countable, for_each_repeat};
 use crate::{Error, shares, vocab};
 
 /// Shares of one sort: each reads all users, so more of them would cost more than they save.
@@ -126,7 +124,7 @@ fn n_groups(users: &[i32]) -> Result<usize, Error> {
 }
 
 /// Where the events of each user start in the sorted log, and where the last one's end.
-fn offsets(users: &[i32], n_users: usize) -> Vec<usize> {
+pub(crate) fn offsets(users: &[i32], n_users: usize) -> Vec<usize> {
     let mut offsets = vec![0; n_users + 1];
     for &user in users {
         offsets[user as usize + 1] += 1;
@@ -135,176 +133,6 @@ fn offsets(users: &[i32], n_users: usize) -> Vec<usize> {
         offsets[user + 1] += offsets[user];
     }
     offsets
-}
-
-/// What happens to an event whose user has taken the item before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Repeats {
-    /// It stays.
-    Keep,
-    /// Only a user's first event of each item stays.
-    First,
-    /// It goes if the user's last event that stayed is of the same item.
-    DropConsecutive,
-}
-
-impl FromStr for Repeats {
-    type Err = Error;
-
-    fn from_str(name: &str) -> Result<Self, Error> {
-        match name {
-            "keep" => Ok(Self::Keep),
-            "first" => Ok(Self::First),
-            "drop-consecutive" => Ok(Self::DropConsecutive),
-            _ => Err(Error::Option {
-                name: "policy",
-                value: format!("{name:?}"),
-                reason: "it must be \"keep\", \"first\" or \"drop-consecutive\"",
-            }),
-        }
-    }
-}
-
-/// Which events stay, and how many go.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Marked {
-    /// For each event, whether it stays.
-    pub keep: Vec<bool>,
-    /// Exact duplicates (user, item, time) that go.
-    pub duplicates: usize,
-    /// Other repeats that go by the policy.
-    pub repeats: usize,
-}
-
-/// Marks exact duplicates, of which the first stays, and then applies the policy to the rest.
-///
-/// Events are sorted by (user, time). Without times nothing is an exact duplicate.
-///
-/// # Errors
-/// [`Error::Length`] for columns of different lengths, [`Error::Range`] where the order falls.
-pub fn mark_repeats(
-    users: &[i32],
-    items: &[i32],
-    times: Option<&[i64]>,
-    policy: Repeats,
-) -> Result<Marked, Error> {
-    same_length("items", items.len(), users.len())?;
-    same_length(
-        "times",
-        times.map_or(users.len(), <[i64]>::len),
-        users.len(),
-    )?;
-    let bounds = bounds_of_sorted(users, times)?;
-    let mut keep = vec![true; users.len()];
-    let cuts = shares::cut(&bounds, 4 * shares::threads());
-    let lengths = cuts.iter().map(|cut| bounds[cut.end] - bounds[cut.start]);
-    let pieces = shares::split(&mut keep, lengths);
-    let counts = shares::map(cuts.iter().zip(pieces), |(cut, keep)| {
-        let base = bounds[cut.start];
-        let (mut scratch, mut duplicates, mut repeats) = (Vec::new(), 0, 0);
-        for user in bounds[cut.start..=cut.end].windows(2) {
-            let keep = &mut keep[user[0] - base..user[1] - base];
-            let items = &items[user[0]..user[1]];
-            if let Some(times) = times {
-                duplicates += drop_duplicates(items, &times[user[0]..user[1]], keep, &mut scratch);
-            }
-            repeats += match policy {
-                Repeats::Keep => 0,
-                Repeats::First => drop_later(items, keep, &mut scratch),
-                Repeats::DropConsecutive => drop_consecutive(items, keep),
-            };
-        }
-        (duplicates, repeats)
-    });
-    let duplicates = counts.iter().map(|c| c.0).sum();
-    let repeats = counts.iter().map(|c| c.1).sum();
-    Ok(Marked {
-        keep,
-        duplicates,
-        repeats,
-    })
-}
-
-/// Drops a user's events whose item was taken before at the same time.
-fn drop_duplicates(
-    items: &[i32],
-    times: &[i64],
-    keep: &mut [bool],
-    scratch: &mut Vec<u64>,
-) -> usize {
-    let (mut start, mut dropped) = (0, 0);
-    for run in times.chunk_by(|a, b| a == b) {
-        let stop = start + run.len();
-        dropped += drop_later(&items[start..stop], &mut keep[start..stop], scratch);
-        start = stop;
-    }
-    dropped
-}
-
-/// Drops every event whose item stands before it; the first one always stays.
-fn drop_later(items: &[i32], keep: &mut [bool], scratch: &mut Vec<u64>) -> usize {
-    let mut dropped = 0;
-    for_each_repeat(items, scratch, |i| {
-        dropped += usize::from(keep[i]);
-        keep[i] = false;
-    });
-    dropped
-}
-
-/// Drops every event whose previous kept event is of the same item.
-fn drop_consecutive(items: &[i32], keep: &mut [bool]) -> usize {
-    let (mut last, mut dropped) = (None, 0);
-    for (item, keep) in items.iter().zip(keep) {
-        if *keep && last == Some(item) {
-            *keep = false;
-            dropped += 1;
-        } else if *keep {
-            last = Some(item);
-        }
-    }
-    dropped
-}
-
-/// Where each user's events start in a sorted log, and the end of the last.
-fn bounds_of_sorted(users: &[i32], times: Option<&[i64]>) -> Result<Vec<usize>, Error> {
-    let mut bounds = vec![0];
-    let mut start = 0;
-    for i in 1..users.len() {
-        if users[i] == users[i - 1] {
-            if let Some(times) = times {
-                rises("times", i, times[i - 1], times[i], i64::MAX)?;
-            }
-            continue;
-        }
-        rises(
-            "users",
-            i,
-            users[i - 1].into(),
-            users[i].into(),
-            i32::MAX.into(),
-        )?;
-        countable(i - start)?;
-        bounds.push(i);
-        start = i;
-    }
-    countable(users.len() - start)?;
-    if !users.is_empty() {
-        bounds.push(users.len());
-    }
-    Ok(bounds)
-}
-
-fn rises(name: &'static str, index: usize, low: i64, value: i64, high: i64) -> Result<(), Error> {
-    if value >= low {
-        return Ok(());
-    }
-    Err(Error::Range {
-        name,
-        index,
-        value,
-        low,
-        high,
-    })
 }
 
 /// Checks a column against the users.
@@ -340,50 +168,6 @@ mod tests {
     #[test]
     fn ids_far_above_the_number_of_rows_need_no_table() {
         assert_eq!(sort_events(&[i32::MAX, 5], None).unwrap(), [1, 0]);
-    }
-
-    #[test]
-    fn an_exact_duplicate_goes_even_with_another_event_between() {
-        let marked = mark_repeats(&[0; 4], &[8, 9, 8, 8], Some(&[1, 1, 1, 2]), Repeats::Keep);
-        let keep = vec![true, true, false, true];
-        assert_eq!(
-            marked,
-            Ok(Marked {
-                keep,
-                duplicates: 1,
-                repeats: 0
-            })
-        );
-    }
-
-    #[test]
-    fn consecutive_means_next_to_the_last_event_that_stayed() {
-        let marked = mark_repeats(
-            &[0, 0, 0, 0, 1],
-            &[8, 8, 8, 9, 9],
-            None,
-            Repeats::DropConsecutive,
-        );
-        let marked = marked.unwrap();
-        assert_eq!(marked.keep, [true, false, false, true, true]);
-        assert_eq!(marked.repeats, 2);
-    }
-
-    #[test]
-    fn first_keeps_one_event_of_each_item_and_user() {
-        let marked = mark_repeats(&[0, 0, 0, 1], &[8, 9, 8, 8], None, Repeats::First).unwrap();
-        assert_eq!(marked.keep, [true, true, false, true]);
-    }
-
-    #[test]
-    fn a_log_out_of_order_is_refused_with_its_place() {
-        let refused = mark_repeats(&[0, 0], &[1, 1], Some(&[5, 4]), Repeats::Keep).unwrap_err();
-        assert_eq!(
-            refused.to_string(),
-            format!("`times`[1] is 4, outside 5..={}", i64::MAX)
-        );
-        assert!(mark_repeats(&[1, 0], &[1, 1], None, Repeats::Keep).is_err());
-        assert!("last".parse::<Repeats>().is_err());
     }
 
     proptest! {

@@ -1,15 +1,13 @@
 //! How often two items stand near one another in a user's history, for each distance.
 //!
 //! Counts are integers, weighted by whoever reads them, so the result is exact. Pairs are counted
-//! item by item: the places of an item are grouped first, and its neighbours are then sorted and
-//! counted on their own. Memory is that of the log and of the answer; pairs are never listed.
-
-use std::ops::Range;
+//! item by item: the places of an item are grouped first, and its neighbours are then added up in
+//! one row. Memory is that of the log and of the answer; pairs are never listed.
 
 use crate::sets::{ids_in, totals};
-use crate::{Error, Sequences, log, shares};
+use crate::{Error, Sequences, log, shares, vocab};
 
-/// The largest window: distances share 64 bits with an item while they are sorted.
+/// The largest window: the answer holds that many numbers for each pair.
 pub const MAX_WINDOW: usize = 1024;
 
 /// Counts of the pairs that occur, sorted by (row, column).
@@ -38,10 +36,8 @@ pub struct Pairs {
 /// [`Error::Option`] for a window outside `1..=MAX_WINDOW`, [`Error::Slice`] for a bad range,
 /// [`Error::Range`] for an item below 1.
 pub fn count_ordered_pairs(sequences: &Sequences<'_>, window: usize) -> Result<Pairs, Error> {
-    count(sequences, window, |events, place, keys| {
-        events.later(place, window, |item, distance| {
-            keys.push(key(item, distance));
-        });
+    count(sequences, window, |events, place, row| {
+        events.later(place, window, |item, distance| row.add(item, distance));
     })
 }
 
@@ -50,52 +46,51 @@ pub fn count_ordered_pairs(sequences: &Sequences<'_>, window: usize) -> Result<P
 /// # Errors
 /// As [`count_ordered_pairs`].
 pub fn count_unordered_pairs(sequences: &Sequences<'_>, window: usize) -> Result<Pairs, Error> {
-    count(sequences, window, |events, place, keys| {
-        let row = events.items[place];
-        events.later(place, window, |item, distance| {
-            if item >= row {
-                keys.push(key(item, distance));
+    count(sequences, window, |events, place, row| {
+        let own = events.codes[place];
+        events.later(place, window, |code, distance| {
+            if code >= own {
+                row.add(code, distance);
             }
         });
-        events.earlier(place, window, |item, distance| {
-            if item > row {
-                keys.push(key(item, distance));
+        events.earlier(place, window, |code, distance| {
+            if code > own {
+                row.add(code, distance);
             }
         });
     })
 }
 
-/// What stands beside an item: the column and the distance, which sort in this order.
-const fn key(item: i32, distance: usize) -> u64 {
-    (item as u64) << 32 | distance as u64
-}
-
 /// The events of all users, end to end.
 struct Events {
-    items: Vec<i32>,
+    /// Items as places in the ascending distinct items.
+    codes: Vec<i32>,
     users: Vec<u32>,
 }
 
 impl Events {
-    fn of(sequences: &Sequences<'_>) -> Result<Self, Error> {
+    /// The events, and the items that their codes stand for.
+    fn of(sequences: &Sequences<'_>) -> Result<(Self, Vec<i64>), Error> {
         let n = totals(sequences)?.last().copied().unwrap_or(0);
         let (mut items, mut users) = (Vec::with_capacity(n), Vec::with_capacity(n));
         for user in 0..sequences.n_users() {
             let (start, stop) = sequences.range(user)?;
-            items.extend_from_slice(ids_in(sequences, start..stop, i32::MAX)?);
+            let own = ids_in(sequences, start..stop, i32::MAX)?;
+            items.extend(own.iter().copied().map(i64::from));
             users.resize(items.len(), user as u32);
         }
-        Ok(Self { items, users })
+        let vocab::Encoded { codes, vocabulary } = vocab::encode_integers(&items)?;
+        Ok((Self { codes, users }, vocabulary))
     }
 
     /// Visits the events of the same user that stand up to `window` places after one.
     fn later(&self, place: usize, window: usize, mut visit: impl FnMut(i32, usize)) {
-        let stop = self.items.len().min(place + 1 + window);
+        let stop = self.codes.len().min(place + 1 + window);
         for other in place + 1..stop {
             if self.users[other] != self.users[place] {
                 return;
             }
-            visit(self.items[other], other - place);
+            visit(self.codes[other], other - place);
         }
     }
 
@@ -105,7 +100,7 @@ impl Events {
             if self.users[other] != self.users[place] {
                 return;
             }
-            visit(self.items[other], place - other);
+            visit(self.codes[other], place - other);
         }
     }
 }
@@ -114,8 +109,26 @@ impl Events {
 fn count(
     sequences: &Sequences<'_>,
     window: usize,
-    neighbours: impl Fn(&Events, usize, &mut Vec<u64>) + Sync + Send,
+    add_neighbours: impl Fn(&Events, usize, &mut Row) + Sync + Send,
 ) -> Result<Pairs, Error> {
+    check(sequences, window)?;
+    let (events, items) = Events::of(sequences)?;
+    let places = log::sort_events(&events.codes, None)?;
+    let bounds = log::offsets(&events.codes, items.len());
+    let parts = shares::map(shares::cut(&bounds, 8 * shares::threads()), |codes| {
+        let (mut part, mut row) = (Pairs::default(), Row::new(items.len(), window));
+        for code in codes {
+            for &place in &places[bounds[code]..bounds[code + 1]] {
+                add_neighbours(&events, place as usize, &mut row);
+            }
+            row.move_to(&mut part, code, &items);
+        }
+        part
+    });
+    Ok(Pairs::concat(&parts))
+}
+
+fn check(sequences: &Sequences<'_>, window: usize) -> Result<(), Error> {
     if !(1..=MAX_WINDOW).contains(&window) {
         return Err(Error::Option {
             name: "window",
@@ -123,56 +136,67 @@ fn count(
             reason: "it must be from 1 to 1024",
         });
     }
-    if sequences.n_users() > u32::MAX as usize {
+    let limit = u32::MAX as usize;
+    if sequences.n_users() > limit {
         return Err(Error::TooMany {
             what: "users",
             found: sequences.n_users(),
-            limit: u32::MAX as usize,
+            limit,
         });
     }
-    let events = Events::of(sequences)?;
-    let places = log::sort_events(&events.items, None)?;
-    let bounds = bounds(&events.items, &places);
-    let cuts = shares::cut(&bounds, 8 * shares::threads());
-    let parts = shares::map(cuts, |rows: Range<usize>| {
-        let (mut part, mut keys) = (Pairs::default(), Vec::new());
-        for row in bounds[rows.start..=rows.end].windows(2) {
-            let places = &places[row[0]..row[1]];
-            keys.clear();
-            for &place in places {
-                neighbours(&events, place as usize, &mut keys);
-            }
-            part.add(events.items[places[0] as usize], &mut keys, window);
-        }
-        part
-    });
-    Ok(Pairs::concat(&parts))
+    Ok(())
 }
 
-/// Where the places of each item start in their order, and where the last one's end.
-fn bounds(items: &[i32], places: &[i64]) -> Vec<usize> {
-    let mut bounds = vec![0];
-    for group in places.chunk_by(|&a, &b| items[a as usize] == items[b as usize]) {
-        bounds.push(bounds[bounds.len() - 1] + group.len());
+/// The counts of one item with every other, as they grow.
+struct Row {
+    window: usize,
+    /// For each code, its place among the columns; [`Row::NONE`] if it is none of them yet.
+    place: Vec<u32>,
+    /// Columns in order of appearance.
+    columns: Vec<i32>,
+    /// `window` counts for each column.
+    counts: Vec<i64>,
+}
+
+impl Row {
+    const NONE: u32 = u32::MAX;
+
+    fn new(n_codes: usize, window: usize) -> Self {
+        Self {
+            window,
+            place: vec![Self::NONE; n_codes],
+            columns: Vec::new(),
+            counts: Vec::new(),
+        }
     }
-    bounds
+
+    fn add(&mut self, column: i32, distance: usize) {
+        let place = &mut self.place[column as usize];
+        if *place == Self::NONE {
+            *place = self.columns.len() as u32;
+            self.columns.push(column);
+            self.counts.resize(self.counts.len() + self.window, 0);
+        }
+        self.counts[*place as usize * self.window + distance - 1] += 1;
+    }
+
+    /// Appends the row to `pairs`, columns ascending, and starts an empty one.
+    fn move_to(&mut self, pairs: &mut Pairs, code: usize, items: &[i64]) {
+        self.columns.sort_unstable();
+        for &column in &self.columns {
+            let base = self.place[column as usize] as usize * self.window;
+            pairs.rows.push(items[code] as i32);
+            pairs.columns.push(items[column as usize] as i32);
+            let counts = &self.counts[base..base + self.window];
+            pairs.counts.extend_from_slice(counts);
+            self.place[column as usize] = Self::NONE;
+        }
+        self.columns.clear();
+        self.counts.clear();
+    }
 }
 
 impl Pairs {
-    /// Counts one row: its keys are sorted, and equal columns are added up for each distance.
-    fn add(&mut self, row: i32, keys: &mut [u64], window: usize) {
-        keys.sort_unstable();
-        for pair in keys.chunk_by(|a, b| a >> 32 == b >> 32) {
-            self.rows.push(row);
-            self.columns.push((pair[0] >> 32) as i32);
-            let base = self.counts.len();
-            self.counts.resize(base + window, 0);
-            for key in pair {
-                self.counts[base + (key & u64::from(u32::MAX)) as usize - 1] += 1;
-            }
-        }
-    }
-
     fn concat(parts: &[Self]) -> Self {
         let join = |of: fn(&Self) -> &[i32]| parts.iter().map(of).collect::<Vec<_>>().concat();
         let counts: Vec<&[i64]> = parts.iter().map(|part| &part.counts[..]).collect();

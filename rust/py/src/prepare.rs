@@ -5,7 +5,7 @@ use pyo3::prelude::*;
 use seqrec_core::kcore::{self, Side};
 use seqrec_core::keyed::{self, Catalogue};
 use seqrec_core::text::Texts;
-use seqrec_core::{Sequences, log, pairs, sets, vocab};
+use seqrec_core::{Sequences, log, pairs, repeats, sets, vocab};
 
 use crate::pool::run;
 
@@ -63,7 +63,7 @@ fn mark_repeats<'py>(
     let (users, items) = (users.as_slice()?, items.as_slice()?);
     let times = times.as_ref().map(PyReadonlyArray1::as_slice).transpose()?;
     let marked = run(py, || {
-        log::mark_repeats(users, items, times, policy.parse()?)
+        repeats::mark_repeats(users, items, times, policy.parse()?)
     })?;
     Ok((
         marked.keep.into_pyarray(py),
