@@ -1,5 +1,7 @@
 //! A borrowed view of what each user took, oldest first.
 
+use std::ops::Range;
+
 use crate::Error;
 
 /// Items of all users in one slice; user `u` owns `items[starts[u]..stops[u]]`.
@@ -72,17 +74,8 @@ impl<'a> Sequences<'a> {
                 high,
             });
         };
-        let len = self.items.len();
-        if 0 <= start && start <= stop && stop <= len as i64 {
-            Ok((start as usize, stop as usize))
-        } else {
-            Err(Error::Slice {
-                user,
-                start,
-                stop,
-                len,
-            })
-        }
+        let piece = piece(user, start, stop, self.items.len())?;
+        Ok((piece.start, piece.end))
     }
 
     /// The items of the user named in `users[row]`, which may be any integer.
@@ -103,6 +96,23 @@ impl<'a> Sequences<'a> {
         }
         self.user(user as usize)
     }
+}
+
+/// The piece of a store of `len` values that belongs to a user.
+///
+/// # Errors
+/// [`Error::Slice`] if it is not inside the store.
+#[inline]
+pub(crate) fn piece(user: usize, start: i64, stop: i64, len: usize) -> Result<Range<usize>, Error> {
+    if 0 <= start && start <= stop && stop <= len as i64 {
+        return Ok(start as usize..stop as usize);
+    }
+    Err(Error::Slice {
+        user,
+        start,
+        stop,
+        len,
+    })
 }
 
 #[cfg(test)]
