@@ -17,6 +17,18 @@ pub enum Error {
         /// What sets that length.
         why: &'static str,
     },
+    /// A row does not fit into the buffer that it should fill.
+    #[error("row {row} needs a width of {wanted}, but `{name}` is {found} wide")]
+    Width {
+        /// Argument at fault.
+        name: &'static str,
+        /// The row that does not fit.
+        row: usize,
+        /// Its width.
+        found: usize,
+        /// The width that the row needs.
+        wanted: usize,
+    },
     /// An index or id lies outside its range.
     #[error("`{name}`[{index}] is {value}, outside {low}..={high}")]
     Range {

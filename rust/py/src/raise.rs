@@ -14,6 +14,7 @@ pub(crate) fn raise(error: Error) -> PyErr {
     match error {
         Error::Option { .. } => ConfigError::new_err(message),
         Error::Length { .. }
+        | Error::Width { .. }
         | Error::Range { .. }
         | Error::Slice { .. }
         | Error::Score { .. }
