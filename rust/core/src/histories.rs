@@ -1,1 +1,46 @@
-//! Not written yet.
+//! What a model reads at inference: the last items of each user.
+
+use crate::parallel::fill_rows;
+use crate::rows::{Out, write_back, write_front};
+use crate::{Error, PAD, Sequences};
+
+/// Writes the last `W` items of each user in `[B, W]`, [`PAD`] before or behind them.
+///
+/// # Errors
+/// What [`Sequences::row`] refuses, and a buffer of another number of rows.
+pub fn histories_into(
+    sequences: &Sequences,
+    users: &[i32],
+    pad_left: bool,
+    tokens: Out<i64>,
+) -> Result<(), Error> {
+    let write = if pad_left { write_back } else { write_front };
+    let (tokens, width) = tokens.of_rows(users.len())?;
+    fill_rows(tokens, width, |row, tokens| {
+        let history = sequences.row(users, row)?;
+        write(&history[history.len().saturating_sub(width)..], PAD, tokens);
+        Ok(())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_histories_lose_their_oldest_items_and_short_ones_are_padded() {
+        let sequences = Sequences::new(&[1, 2, 3, 4], &[0, 3, 4], &[3, 4, 4]).unwrap();
+        let fill = |pad_left| {
+            let mut values = [9; 6];
+            let tokens = Out {
+                name: "tokens",
+                values: &mut values,
+                width: 2,
+            };
+            histories_into(&sequences, &[0, 1, 2], pad_left, tokens).unwrap();
+            values
+        };
+        assert_eq!(fill(true), [2, 3, 0, 4, 0, 0]);
+        assert_eq!(fill(false), [2, 3, 4, 0, 0, 0]);
+    }
+}

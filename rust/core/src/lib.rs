@@ -33,6 +33,7 @@ pub mod negatives;
 pub mod next_item;
 pub mod plan;
 pub mod relevance;
+pub mod rows;
 pub mod window;
 
 pub mod auc;

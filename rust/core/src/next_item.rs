@@ -1,1 +1,75 @@
-//! Not written yet.
+//! Rows of the next-item task: a window without its last item, and the items that follow.
+
+use crate::parallel::fill_rows_2;
+use crate::rows::{Out, Rows, fits, write_front};
+use crate::window::Windows;
+use crate::{Error, IGNORE, PAD, Sequences};
+
+/// Writes the window of each row as inputs and targets, both `[B, W]`.
+///
+/// Real items come first, where the padding behind them cannot reach an earlier state of an LSTM;
+/// inputs end with [`PAD`], targets with [`IGNORE`].
+///
+/// ```
+/// use seqrec_core::{Sequences, next_item, rows::{Out, Rows}, window::{Policy, Windows}};
+///
+/// let sequences = Sequences::new(&[7, 8, 9], &[0], &[3])?;
+/// let rows = Rows::new(&[0], &[0], 1, 0)?;
+/// let windows = Windows::new(Policy::Last, 5, 1)?;
+/// let (mut inputs, mut targets) = ([0; 4], [0; 4]);
+/// next_item::next_item_into(
+///     &sequences, &rows, &windows,
+///     Out { name: "inputs", values: &mut inputs, width: 4 },
+///     Out { name: "targets", values: &mut targets, width: 4 },
+/// )?;
+/// assert_eq!(inputs, [7, 8, 0, 0]);
+/// assert_eq!(targets, [8, 9, -100, -100]);
+/// # Ok::<(), seqrec_core::Error>(())
+/// ```
+///
+/// # Errors
+/// [`Error::Width`] for a window that does not fit, and what [`Rows::key`] and
+/// [`Sequences::range`] refuse.
+pub fn next_item_into(
+    sequences: &Sequences,
+    rows: &Rows,
+    windows: &Windows,
+    inputs: Out<i64>,
+    targets: Out<i64>,
+) -> Result<(), Error> {
+    let inputs = inputs.of_rows(rows.len())?;
+    let targets = targets.beside(inputs.1, rows.len())?;
+    fill_rows_2(inputs, targets, |row, inputs, targets| {
+        let (_, window) = windows.of_row(sequences, rows, row)?;
+        let window = &sequences.items()[window];
+        fits("inputs", row, window.len().saturating_sub(1), inputs.len())?;
+        next_item_row(window, inputs, targets);
+        Ok(())
+    })
+}
+
+/// One row; a window of fewer than two items has no target and gives padding alone.
+fn next_item_row(window: &[i32], inputs: &mut [i64], targets: &mut [i64]) {
+    write_front(before_last(window), PAD, inputs);
+    write_front(window.get(1..).unwrap_or_default(), IGNORE, targets);
+}
+
+/// The items of a window that something follows.
+#[inline]
+pub(crate) fn before_last(window: &[i32]) -> &[i32] {
+    window.split_last().map_or(&[], |(_, before)| before)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_without_a_target_give_padding_alone() {
+        for window in [&[][..], &[5]] {
+            let (mut inputs, mut targets) = ([9; 2], [9; 2]);
+            next_item_row(window, &mut inputs, &mut targets);
+            assert_eq!((inputs, targets), ([PAD; 2], [IGNORE; 2]));
+        }
+    }
+}
