@@ -1,4 +1,4 @@
-//! Rows of the cloze task (Sun et al., BERT4Rec, CIKM 2019, section 3.6).
+//! Rows of the cloze task (Sun et al., `BERT4Rec`, CIKM 2019, section 3.6).
 //!
 //! Masks are drawn after the window is cut, over its real items alone: a window with an item has
 //! at least one hidden, and no loss ever falls on padding.

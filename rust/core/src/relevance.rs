@@ -1,7 +1,7 @@
 //! Rows of the relevance task: what was taken, against what was not.
 //!
 //! Two shapes serve two models. The LSTM judges a candidate after every step, so a window brings
-//! one positive and one negative for each step. BERT4Rec reads the candidate as the last token of
+//! one positive and one negative for each step. `BERT4Rec` reads the candidate as the last token of
 //! its input, so each pair is two rows that differ in that token.
 
 use crate::negatives::{Sampler, Taken};

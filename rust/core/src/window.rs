@@ -29,7 +29,11 @@ impl FromStr for Policy {
             "last" => Ok(Self::Last),
             "sliding" => Ok(Self::Sliding),
             "random" => Ok(Self::Random),
-            _ => Err(refuse("policy", name, "it must be last, sliding or random")),
+            _ => Err(refuse(
+                "policy",
+                name.to_owned(),
+                "it must be last, sliding or random",
+            )),
         }
     }
 }
@@ -60,11 +64,15 @@ impl Windows {
     /// [`Error::Option`] for a width of 0 or a stride outside `1..=width`.
     pub fn new(policy: Policy, width: usize, stride: usize) -> Result<Self, Error> {
         if width == 0 {
-            return Err(refuse("width", width, "a window holds at least one item"));
+            return Err(refuse(
+                "width",
+                width.to_string(),
+                "a window holds at least one item",
+            ));
         }
         if policy == Policy::Sliding && !(1..=width).contains(&stride) {
             let reason = "it must be from 1 to the width of a window, or items are left out";
-            return Err(refuse("stride", stride, reason));
+            return Err(refuse("stride", stride.to_string(), reason));
         }
         Ok(Self {
             policy,
@@ -80,11 +88,11 @@ impl Windows {
     pub fn check_overlap(&self, overlap: usize) -> Result<(), Error> {
         if overlap >= self.width {
             let reason = "it must be less than the width of a window";
-            return Err(refuse("overlap", overlap, reason));
+            return Err(refuse("overlap", overlap.to_string(), reason));
         }
         if self.policy == Policy::Sliding && self.stride > self.width - overlap {
             let reason = "it must be at most width - overlap, or targets are left out";
-            return Err(refuse("stride", self.stride, reason));
+            return Err(refuse("stride", self.stride.to_string(), reason));
         }
         Ok(())
     }
@@ -164,10 +172,10 @@ impl Windows {
     }
 }
 
-fn refuse(name: &'static str, value: impl ToString, reason: &'static str) -> Error {
+fn refuse(name: &'static str, value: String, reason: &'static str) -> Error {
     Error::Option {
         name,
-        value: value.to_string(),
+        value,
         reason,
     }
 }
