@@ -156,7 +156,7 @@ def test_targets_of_size_0_are_refused(per_user, max_length, option):
 
 
 def test_bounds_that_are_no_range_name_the_user():
-    with pytest.raises(DataError, match="user 1: 3..2 is not a range"):
+    with pytest.raises(DataError, match=r"user 1: 3\.\.2 is not a range"):
         _core.plan_windows(np.array([0, 3]), np.array([3, 2]), "last", 4, 1, 1, 2, 0, 0, 4)
-    with pytest.raises(DataError, match="user 0: 0..3 is not a range of the 2 stored items"):
+    with pytest.raises(DataError, match=r"user 0: 0\.\.3 is not a range of the 2 stored items"):
         _core.plan_targets(np.ones(2, np.uint8), np.array([0]), np.array([3]), 2, 9, 0, 0, 4)
