@@ -1,8 +1,10 @@
 """Last-item Markov chain: what followed the user's last item most often in training.
 
-The score is log P(j | i), P(j | i) = (c_ij + p_j) / (c_i + 1): c_ij counts j right after i, and one
-pseudo-count is shared out by popularity p_j. Popularity so orders the items that never followed i,
-and is all there is for an empty history or an item that nothing follows.
+The score is log P(j | i), P(j | i) = (c_ij + K p_j) / (c_i + K): c_ij counts j right after i, and
+K = 100 pseudo-counts are shared out by popularity p_j. Popularity so orders the items that never
+followed i, and is all there is for an empty history or an item that nothing follows. Of K = 1, 10
+and 100, the last is best on the validation pairs of MovieLens-1M, Amazon Beauty and Amazon Apps,
+and changes no next-item metric of theirs.
 """
 
 from __future__ import annotations
@@ -16,6 +18,8 @@ from scipy import sparse
 from seqrec.data.sequences import Sequences
 from seqrec.evaluation.baselines.popularity import item_shares
 from seqrec.evaluation.events import SparseMatrix, all_users, events_of
+
+PSEUDO_COUNTS = 100.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,8 +47,8 @@ class Markov:
     def __call__(self, sequences: Sequences, users: NDArray[np.int32], /) -> NDArray[np.float32]:
         """Scores [B, N]: log-probabilities of the next item."""
         counts = self.transitions[last_items(sequences, users)].toarray()
-        totals = counts.sum(axis=1, keepdims=True)
-        return np.log((counts + self.shares) / (totals + 1.0)).astype(np.float32)
+        totals = counts.sum(axis=1, keepdims=True) + PSEUDO_COUNTS
+        return np.log((counts + PSEUDO_COUNTS * self.shares) / totals).astype(np.float32)
 
 
 def last_items(sequences: Sequences, users: NDArray[np.int32]) -> NDArray[np.int32]:
