@@ -12,8 +12,6 @@ from seqrec.data.sequences import Sequences
 
 SparseMatrix = Any  # scipy.sparse.csr_array, whose stubs know neither products nor slices
 
-_CHUNK = 4096  # users whose events are laid out at once
-
 
 def events_of(
     sequences: Sequences, users: NDArray[np.int32]
@@ -24,18 +22,6 @@ def events_of(
     before = np.cumsum(lengths) - lengths
     places = np.arange(len(rows)) + np.repeat(starts - before, lengths)
     return rows, sequences.items[places]
-
-
-def in_input(
-    sequences: Sequences, users: NDArray[np.int32], targets: NDArray[np.int32]
-) -> NDArray[np.bool_]:
-    """Whether each user has already taken the target: bool [len(users)]."""
-    found = np.zeros(len(users), dtype=np.bool_)
-    for start in range(0, len(users), _CHUNK):
-        chunk = slice(start, start + _CHUNK)
-        rows, items = events_of(sequences, users[chunk])
-        found[chunk][rows[items == targets[chunk][rows]]] = True
-    return found
 
 
 def binary_matrix(sequences: Sequences, users: NDArray[np.int32], n_items: int) -> SparseMatrix:

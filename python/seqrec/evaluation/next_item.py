@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from seqrec import _core
 from seqrec.config import check
+from seqrec.data.pairs import is_positive
 from seqrec.data.split import Part, Split
 from seqrec.data.vocabulary import Vocabulary
 from seqrec.errors import DataError
-from seqrec.evaluation.events import in_input
 from seqrec.evaluation.intervals import (
     RESAMPLES,
     SEED,
@@ -30,7 +30,7 @@ from seqrec.evaluation.intervals import (
     mean_estimates,
 )
 from seqrec.evaluation.per_user import check_same_users, raw_id, write_table
-from seqrec.evaluation.ranking import Counts, Ties, count, ranks
+from seqrec.evaluation.ranking import Counts, Ties, count, first_items, ranks
 from seqrec.evaluation.report import PROTOCOL_VERSION, Report
 from seqrec.evaluation.scorers import NextItemScorer, Scores, check_finite, check_shape, host_scores
 from seqrec.evaluation.shards import shard
@@ -45,6 +45,7 @@ class EvalConfig:
             users repeat items.
         ties: rank of a target among equal scores: "mean", "order" (smaller id first) or "worst".
         k: length of the list that the metrics look at.
+        lists: keep each user's first k items, too, and report how much of the catalogue they cover.
         batch_size: users scored at once; it bounds the memory and changes no number.
         resamples: bootstrap resamples of the 95 % intervals.
     """
@@ -52,6 +53,7 @@ class EvalConfig:
     filter_seen: bool | None = None
     ties: Ties = "mean"
     k: int = 10
+    lists: bool = False
     batch_size: int = 256
     resamples: int = RESAMPLES
 
@@ -73,6 +75,8 @@ class NextItemResult:
         tied: bool [M], other items have the target's score.
         target_in_input: bool [M], the user has taken the target before.
         cold: bool [M], the target has no training event.
+        lists: int32 [M, k], the first items of each user by score, ties by smaller id, PAD where
+            fewer remain; [M, 0] if they were not asked for.
         protocol: the rules that were used.
         counts: what else was counted: users that the split leaves out (not_evaluated).
     """
@@ -83,6 +87,7 @@ class NextItemResult:
     tied: NDArray[np.bool_]
     target_in_input: NDArray[np.bool_]
     cold: NDArray[np.bool_]
+    lists: NDArray[np.int32]
     protocol: dict[str, Any]
     counts: dict[str, int]
 
@@ -97,7 +102,8 @@ class NextItemResult:
 
     def values(self) -> dict[str, float]:
         """The means alone, without intervals: what training watches."""
-        return {name: float(values.mean()) for name, values in self.per_user().items()}
+        means = {name: float(values.mean()) for name, values in self.per_user().items()}
+        return {**means, **self._coverage()}
 
     def report(self, system: str = "model") -> Report:
         """The means with their 95 % intervals over users, counts and protocol."""
@@ -105,6 +111,7 @@ class NextItemResult:
             raise DataError("0 users evaluated")
         warm = ~self.cold
         sliced = self.cold.any() and warm.any()
+        coverage = {name: Estimate(value) for name, value in self._coverage().items()}
         counts = {
             "users": len(self.users),
             **self.counts,
@@ -115,7 +122,7 @@ class NextItemResult:
         return Report(
             system=system,
             protocol=dict(self.protocol),
-            metrics=self._estimates(self.ranks),
+            metrics={**self._estimates(self.ranks), **coverage},
             counts=counts,
             slices={"warm targets": self._estimates(self.ranks[warm])} if sliced else {},
         )
@@ -135,6 +142,13 @@ class NextItemResult:
     def write(self, path: Path, user_ids: Vocabulary, item_ids: Vocabulary) -> None:
         """Writes `table` as Parquet, whole or not at all."""
         write_table(path, self.table(user_ids, item_ids))
+
+    def _coverage(self) -> dict[str, float]:
+        """The share of the catalogue that is in some user's list, if there are lists."""
+        if not self.lists.shape[1]:
+            return {}
+        recommended = np.count_nonzero(np.unique(self.lists))  # without PAD
+        return {f"coverage@{self.k}": recommended / self.protocol["catalogue"]}
 
     def _estimates(self, ranks: NDArray[np.float64]) -> dict[str, Estimate]:
         values = _core.rank_metrics(ranks, self.k)
@@ -168,19 +182,22 @@ def evaluate_next_item(
     """
     config = config or EvalConfig()
     protocol = next_item_protocol(split, part, config)
-    found_ranks, found_tied = [np.empty(0)], [np.empty(0, dtype=np.bool_)]
     chunks = shard(len(part.users), config.batch_size, rank, world_size)
+    mine = slice(chunks[0].start, chunks[-1].stop) if chunks else slice(0, 0)
+    n_mine = mine.stop - mine.start
+    found_ranks, tied = np.empty(n_mine), np.empty(n_mine, dtype=np.bool_)
+    lists = np.empty((n_mine, config.k if config.lists else 0), dtype=np.int32)
     for chunk in chunks:
         users, targets = part.users[chunk], part.targets[chunk]
         scores = scorer(part.inputs, users)
         check_shape(scores, (len(users), split.dataset.n_items))
-        counts = _count(scores, targets, users, split, part, filter_seen=protocol["filter_seen"])
-        found_ranks.append(ranks(counts, config.ties))
-        found_tied.append(counts.equal > 0)
-    mine = slice(chunks[0].start, chunks[-1].stop) if chunks else slice(0, 0)
-    return next_item_result(
-        split, part, mine, np.concatenate(found_ranks), np.concatenate(found_tied), protocol
-    )
+        here = slice(chunk.start - mine.start, chunk.stop - mine.start)
+        seen = protocol["filter_seen"]
+        counts = _count(scores, targets, users, split, part, filter_seen=seen)
+        found_ranks[here], tied[here] = ranks(counts, config.ties), counts.equal > 0
+        if config.lists:
+            lists[here] = first_items(scores, config.k, part.inputs, users, filter_seen=seen)
+    return next_item_result(split, part, mine, found_ranks, tied, lists, protocol)
 
 
 def next_item_result(
@@ -189,17 +206,18 @@ def next_item_result(
     mine: slice,
     ranks: NDArray[np.float64],
     tied: NDArray[np.bool_],
+    lists: NDArray[np.int32],
     protocol: dict[str, Any],
 ) -> NextItemResult:
-    """Ranks of the users part.users[mine] with the flags that follow from the split."""
-    users, targets = part.users[mine], part.targets[mine]
+    """What was found for the users part.users[mine], with the flags that follow from the split."""
     return NextItemResult(
-        users=users,
-        targets=targets,
+        users=part.users[mine],
+        targets=part.targets[mine],
         ranks=ranks,
         tied=tied,
-        target_in_input=in_input(part.inputs, users, targets),
+        target_in_input=~is_positive(part)[mine],
         cold=split.cold_targets(part)[mine],
+        lists=lists,
         protocol=protocol,
         counts={"not_evaluated": split.not_evaluated},
     )
@@ -216,7 +234,7 @@ def next_item_protocol(split: Split, part: Part, config: EvalConfig) -> dict[str
         "task": "next_item",
         "split": split.name,
         "part": part.name,
-        "data": split.dataset.fingerprint,
+        "data": split.dataset.fingerprint[:16],
         "catalogue": n_items,
         "k": config.k,
         "filter_seen": bool(seen),

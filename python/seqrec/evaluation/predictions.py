@@ -15,6 +15,8 @@ import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
+from seqrec.config import check
+from seqrec.data.pairs import evaluation_negatives
 from seqrec.data.split import Part, Split
 from seqrec.errors import DataError
 from seqrec.evaluation.events import events_of
@@ -32,6 +34,7 @@ from seqrec.evaluation.relevance import (
     relevance_result,
     rows_with_positive,
 )
+from seqrec.evaluation.report import Report
 
 COLUMNS = ("user_id", "item_id", "score")
 
@@ -76,7 +79,8 @@ def judge_next_item(
     ranks = np.full(len(part.users), np.inf)
     ranks[lists.places[is_target]] = positions[is_target]
     tied = _tied(lists, is_target, len(part.users))
-    result = next_item_result(split, part, slice(0, len(part.users)), ranks, tied, protocol)
+    everybody, no_lists = slice(0, len(part.users)), np.empty((len(part.users), 0), dtype=np.int32)
+    result = next_item_result(split, part, everybody, ranks, tied, no_lists, protocol)
     listed = np.bincount(lists.places, minlength=len(part.users))
     counts = {
         "users_without_list": int((np.bincount(rows.places, minlength=len(listed)) == 0).sum()),
@@ -130,6 +134,35 @@ def judge_relevance(
     asked = np.isin(_keys(rows.places, rows.items, split.dataset.n_items), wanted_keys)
     unused = rows.rows_unused + int((~asked).sum())
     return dataclasses.replace(result, counts={**result.counts, "rows_unused": unused})
+
+
+def judge(
+    frame: Any,
+    split: Split,
+    part: Part,
+    task: str,
+    config: EvalConfig | None = None,
+    system: str = "predictions",
+) -> Report:
+    """The report on a file of predictions: for relevance, on the protocol's uniform negatives.
+
+    Args:
+        frame: as for `judge_next_item` and `judge_relevance`.
+        split: names the raw ids and the catalogue.
+        part: whose targets are looked for.
+        task: "next_item" or "relevance".
+        config: k, the seen filter and the resamples.
+        system: name of what is judged.
+
+    Raises:
+        ConfigError: for another task.
+    """
+    check(task in ("next_item", "relevance"), "task", task, "next_item or relevance")
+    if task == "next_item":
+        return judge_next_item(frame, split, part, config).report(system)
+    resamples = (config or EvalConfig()).resamples
+    negatives = evaluation_negatives(split, part)
+    return judge_relevance(frame, split, part, negatives, resamples=resamples).report(system)
 
 
 def _read(frame: Any, split: Split, part: Part) -> _Predictions:

@@ -108,6 +108,23 @@ def ranks(counts: Counts, ties: Ties) -> NDArray[np.float64]:
     return np.where(counts.greater < 0, np.inf, 1.0 + counts.greater + tied)
 
 
+def first_items(
+    scores: Scores,
+    k: int,
+    sequences: Sequences,
+    users: NDArray[np.int32],
+    *,
+    filter_seen: bool,
+) -> NDArray[np.int32]:
+    """The first k items of each row by score, ties by smaller id: int32 [B, k], PAD at the end.
+
+    Scores on another device come to memory for this: a total order needs the compiled kernel.
+    """
+    nothing = np.empty(0, dtype=np.int32)
+    bounds = (sequences.items, sequences.starts, sequences.stops)
+    return _core.top_k(host_scores(scores), k, *bounds, users, filter_seen, nothing)[0]
+
+
 def _seen(scores: torch.Tensor, sequences: Sequences, users: NDArray[np.int32]) -> torch.Tensor:
     rows, items = events_of(sequences, users)
     seen = torch.zeros(scores.shape, dtype=torch.bool, device=scores.device)

@@ -14,11 +14,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from seqrec.data.pairs import is_positive
 from seqrec.data.split import Part, Split
 from seqrec.data.vocabulary import Vocabulary
 from seqrec.errors import DataError
 from seqrec.evaluation import metrics
-from seqrec.evaluation.events import in_input
 from seqrec.evaluation.intervals import (
     RESAMPLES,
     SEED,
@@ -170,7 +170,7 @@ def relevance_result(
 
 def rows_with_positive(part: Part) -> NDArray[np.int64]:
     """The rows of the part whose target is not yet in the input: int64 [<= M]."""
-    rows = np.flatnonzero(~in_input(part.inputs, part.users, part.targets))
+    rows = np.flatnonzero(is_positive(part))
     if not len(rows):
         raise DataError(
             f"0 users evaluated: every target of the part `{part.name}` is in its user's input"
@@ -201,7 +201,7 @@ def relevance_protocol(
         "task": "relevance",
         "split": split.name,
         "part": part.name,
-        "data": split.dataset.fingerprint,
+        "data": split.dataset.fingerprint[:16],
         "catalogue": n_items,
         "negatives": kind,
         "draws": negatives.shape[1],

@@ -101,7 +101,7 @@ class Report:
 
     def _layout(self, style: Format) -> str:
         rows = [
-            [metric, *_cells(estimate), *(_value(s[metric]) for s in self.slices.values())]
+            [metric, *_cells(estimate), *(_value(s.get(metric)) for s in self.slices.values())]
             for metric, estimate in self.metrics.items()
         ]
         header = [self.system, "value", "95 % interval", *self.slices]
@@ -165,8 +165,8 @@ def _estimates(metrics: Mapping[str, Any]) -> dict[str, Estimate]:
     return {name: Estimate(*bounds) for name, bounds in metrics.items()}
 
 
-def _value(estimate: Estimate) -> str:
-    return f"{estimate.value:.4f}"
+def _value(estimate: Estimate | None) -> str:
+    return "" if estimate is None else f"{estimate.value:.4f}"
 
 
 def _interval(estimate: Estimate) -> str:
