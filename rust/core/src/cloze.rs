@@ -108,6 +108,24 @@ impl Cloze {
 
 /// Writes the window of each row as tokens and labels, both `[B, W]`, padding first.
 ///
+/// ```
+/// use seqrec_core::{Sequences, cloze::{self, Cloze}, rows::{Out, Rows}, window::{Policy, Windows}};
+///
+/// let sequences = Sequences::new(&[7, 8, 9], &[0], &[3])?;
+/// let rows = Rows::new(&[0], &[0], 1, 0)?;
+/// let windows = Windows::new(Policy::Last, 4, 1)?;
+/// let last_only = Cloze::new(9, 0.2, 1.0, 0.0, 0.0)?;
+/// let (mut tokens, mut labels) = ([0; 4], [0; 4]);
+/// cloze::cloze_into(
+///     &sequences, &rows, &windows, &last_only,
+///     Out { name: "tokens", values: &mut tokens, width: 4 },
+///     Out { name: "labels", values: &mut labels, width: 4 },
+/// )?;
+/// assert_eq!(tokens, [0, 7, 8, 10]);
+/// assert_eq!(labels, [-100, -100, -100, 9]);
+/// # Ok::<(), seqrec_core::Error>(())
+/// ```
+///
 /// # Errors
 /// [`Error::Width`] for a window that does not fit, and what [`Rows::key`] and
 /// [`Sequences::range`] refuse.

@@ -6,6 +6,17 @@ use crate::{Error, PAD, Sequences};
 
 /// Writes the last `W` items of each user in `[B, W]`, [`PAD`] before or behind them.
 ///
+/// ```
+/// use seqrec_core::{Sequences, histories::histories_into, rows::Out};
+///
+/// let sequences = Sequences::new(&[7, 8, 9, 5], &[0, 3], &[3, 4])?;
+/// let mut tokens = [0; 4];
+/// let out = Out { name: "tokens", values: &mut tokens, width: 2 };
+/// histories_into(&sequences, &[0, 1], true, out)?;
+/// assert_eq!(tokens, [8, 9, 0, 5]);
+/// # Ok::<(), seqrec_core::Error>(())
+/// ```
+///
 /// # Errors
 /// What [`Sequences::row`] refuses, and a buffer of another number of rows.
 pub fn histories_into(

@@ -27,6 +27,7 @@ mod shares;
 pub mod text;
 pub mod vocab;
 
+pub mod alias;
 pub mod cloze;
 pub mod histories;
 pub mod negatives;

@@ -64,6 +64,16 @@ impl Row {
 ///
 /// The values of the plan are the lengths of the windows.
 ///
+/// ```
+/// use seqrec_core::{plan::{Order, plan_windows}, window::{Policy, Windows}};
+///
+/// let order = Order { seed: 1, epoch: 0, batch_size: 8 };
+/// let windows = Windows::new(Policy::Last, 4, 1)?;
+/// let plan = plan_windows(&[0, 6, 7], &[6, 7, 9], &windows, 1, 2, &order)?;
+/// assert_eq!((plan.users, plan.ks, plan.values), (vec![2, 0], vec![0, 0], vec![2, 4]));
+/// # Ok::<(), seqrec_core::Error>(())
+/// ```
+///
 /// # Errors
 /// What [`Windows::check_overlap`] refuses, [`Error::Length`] and [`Error::Slice`] for bounds that
 /// are no ranges, [`Error::Option`] for a `batch_size` of 0.

@@ -5,8 +5,9 @@ use numpy::{
     PyUntypedArrayMethods,
 };
 use pyo3::prelude::*;
+use seqrec_core::alias::{self, Popularity};
 use seqrec_core::cloze::{self, Cloze};
-use seqrec_core::negatives::{self, Popularity, Sampler, Taken};
+use seqrec_core::negatives::{self, Sampler, Taken};
 use seqrec_core::plan::{self, Order, Plan};
 use seqrec_core::rows::{Out, Rows};
 use seqrec_core::window::Windows;
@@ -274,7 +275,7 @@ fn alias_table<'py>(
     weights: PyReadonlyArray1<'py, f64>,
 ) -> PyResult<(Bound<'py, PyArray1<u64>>, Bound<'py, PyArray1<i32>>)> {
     let weights = slice("weights", &weights)?;
-    let (thresholds, aliases) = pool::run(py, || negatives::alias_table(weights))?;
+    let (thresholds, aliases) = pool::run(py, || alias::alias_table(weights))?;
     Ok((thresholds.into_pyarray(py), aliases.into_pyarray(py)))
 }
 
