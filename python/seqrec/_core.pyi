@@ -148,11 +148,12 @@ def plan_windows(
 
     A window holds at most `width` items; users with fewer than `min_length` items have no row.
     policy "last": the last `width` items. "sliding": windows whose ends step back from the last
-    item by `stride` until the first item is reached. "random": the last window and, for long
-    histories, as many more at uniform starts as are needed to cover the length once
-    (`overlap` items of each window do not count as covered: 1 where the last item is only a target).
+    item by `stride` (at most width - overlap) until the first item is reached. "random": the last
+    window and, for long histories, as many more at uniform starts as cover the length once.
+    `overlap` items of each window count as covered by another one: 1 where the first item of a
+    window is no target.
     Rows are shuffled by keys of (seed, epoch, user, k), sorted by length inside chunks of 32
-    batches, cut into batches of `batch_size`, and the full batches are shuffled; the rest comes last.
+    batches and cut into batches of `batch_size`; the full batches are shuffled, the rest comes last.
     """
 
 def plan_targets(
@@ -165,11 +166,11 @@ def plan_targets(
     epoch: int,
     batch_size: int,
 ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
-    """(users, ks, positions): up to `per_user` distinct targets of each user, ordered as windows are.
+    """(users, ks, positions): up to `per_user` targets of each user, ordered as windows are.
 
-    Row k of a user is a target position (1-based from its start, so at least one item is before it)
-    drawn uniformly in the k-th of `per_user` equal strata of its eligible positions (first[...] = 1);
-    all of them where there are no more than `per_user`. Length-sorting uses min(position, max_length).
+    A position is eligible if it is new (first = 1) and an item is before it: positions are indices
+    into the user's items, from 1. Row k is drawn uniformly in the k-th of `per_user` equal strata of
+    the eligible ones, or all are taken where there are no more. Lengths are min(position, max_length).
     """
 
 def fill_next_item(
@@ -259,8 +260,10 @@ def fill_relevance_pairs(
     tokens: NDArray[np.int64],
     labels: NDArray[np.float32],
 ) -> None:
-    """Rows [2B, W] of PAD, history, candidate: row 2i holds the target of pair i (label 1),
-    row 2i + 1 the same history with a negative (label 0). Histories keep their last W - 1 items.
+    """Rows [2B, W] of PAD, history and candidate, with labels [2B].
+
+    Row 2i holds the target of pair i (label 1), row 2i + 1 the same history with a negative
+    (label 0). Histories keep their last W - 1 items.
     """
 
 def fill_histories(
@@ -284,10 +287,13 @@ def fill_negatives(
     epoch: int,
     negatives: NDArray[np.int64],
 ) -> None:
-    """n negatives for each row in [B, n], independent draws, never an item of the user's set."""
+    """Independent draws for each row in [B, n], never an item of the user's set."""
 
 def alias_table(weights: NDArray[np.float64]) -> tuple[NDArray[np.uint64], NDArray[np.int32]]:
-    """(thresholds, aliases) of Vose's alias method for items 1..=len(weights)."""
+    """(thresholds, aliases) of Vose's alias method for items 1..=len(weights).
+
+    A draw of a column i and of 64 bits is item i + 1 if bits < thresholds[i], else item aliases[i].
+    """
 
 # --- score.rs: from scores to ranks, lists and metrics --------------------------------------------
 
