@@ -153,7 +153,7 @@ def plan_windows(
     `overlap` items of each window count as covered by another one: 1 where the first item of a
     window is no target.
     Rows are shuffled by keys of (seed, epoch, user, k), sorted by length inside chunks of 32
-    batches and cut into batches of `batch_size`; the full batches are shuffled, the rest comes last.
+    batches and cut into batches of `batch_size`; full batches are shuffled, the rest comes last.
     """
 
 def plan_targets(
@@ -169,8 +169,9 @@ def plan_targets(
     """(users, ks, positions): up to `per_user` targets of each user, ordered as windows are.
 
     A position is eligible if it is new (first = 1) and an item is before it: positions are indices
-    into the user's items, from 1. Row k is drawn uniformly in the k-th of `per_user` equal strata of
-    the eligible ones, or all are taken where there are no more. Lengths are min(position, max_length).
+    into the user's items, from 1. Row k is drawn uniformly in the k-th of `per_user` equal strata
+    of the eligible ones, or all are taken where there are no more. Rows are sorted by
+    min(position, max_length).
     """
 
 def fill_next_item(
