@@ -65,6 +65,8 @@ def read_delimited(path: Path, layout: Layout, columns: Columns) -> RawTable:
     roles = columns.resolve(list(names), str(path))
     try:
         table = _arrow_table(path, layout, names, roles)
+        if layout.quoted:
+            _check_quotes(path, layout)
     except (pa.ArrowInvalid, pa.ArrowKeyError, UnicodeDecodeError) as error:
         raise _diagnosis(path, layout, len(names), error) from None
     except OSError as error:
@@ -100,6 +102,23 @@ def _arrow_table(
         convert_options=pa_csv.ConvertOptions(include_columns=list(types), column_types=types),
     )
     return pa.table({role: table.column(name) for role, name in roles.items()})
+
+
+def _check_quotes(path: Path, layout: Layout) -> None:
+    """Refuses a file that ends inside a quoted field: Arrow would take all the rest as its text."""
+    with pa.input_stream(path) as stream:
+        quotes = sum(block.count(b'"') for block in iter(lambda: stream.read(1 << 20), b""))
+    if quotes % 2 == 0:
+        return
+    line = 0
+    try:
+        for line, _ in _records(path, layout):  # noqa: B007
+            pass
+    except csv.Error as problem:
+        if "unexpected end" in str(problem):
+            raise DataError(
+                f"{path}, line {line + 1}: a quote opens here and is never closed"
+            ) from None
 
 
 @contextmanager
