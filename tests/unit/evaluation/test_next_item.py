@@ -4,13 +4,13 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
-from toy_split import Table, random_split, toy_split
 
 from seqrec.data.sequences import Sequences
 from seqrec.data.split import Part
 from seqrec.errors import ConfigError, DataError
 from seqrec.evaluation.baselines import Popularity
 from seqrec.evaluation.next_item import EvalConfig, compare_next_item, evaluate_next_item
+from unit.evaluation.toy_split import Table, random_split, toy_split
 
 # user 0: input of the test [1, 2], target 3; user 1: input [2, 3], target 4
 TWO = [[1, 2, 3], [2, 3, 4]]

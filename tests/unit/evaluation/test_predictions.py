@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from toy_split import Table, random_split, toy_split
 
 from seqrec.errors import ConfigError, DataError
 from seqrec.evaluation.next_item import EvalConfig, evaluate_next_item
@@ -12,6 +11,7 @@ from seqrec.evaluation.predictions import judge as judge_predictions
 from seqrec.evaluation.predictions import judge_next_item, judge_relevance
 from seqrec.evaluation.relevance import evaluate_relevance
 from seqrec.evaluation.scorers import pairs_by_column
+from unit.evaluation.toy_split import Table, random_split, toy_split
 
 TWO = [[1, 2, 3], [2, 3, 4]]  # test targets: items 30 and 40
 CONFIG = EvalConfig(k=2)

@@ -1,17 +1,16 @@
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
-import torch.distributed as dist
 import torch.multiprocessing as mp
-from toy_split import Table, random_split
 
 from seqrec.errors import ConfigError
 from seqrec.evaluation.next_item import EvalConfig, evaluate_next_item
 from seqrec.evaluation.relevance import evaluate_relevance
 from seqrec.evaluation.scorers import pairs_by_column
-from seqrec.evaluation.shards import all_gather, merge, shard
+from seqrec.evaluation.shards import merge, shard
+from unit.evaluation.one_process import evaluated, one_process
+from unit.evaluation.toy_split import Table, random_split
 
 
 @pytest.mark.parametrize("world_size", [1, 2, 3, 4, 7])
@@ -51,20 +50,6 @@ def test_relevance_of_many_processes_is_that_of_one(world_size):
     ]
     one = evaluate_relevance(scorer, split, split.test, negatives, batch_size=4)
     assert merge(parts).report() == one.report()
-
-
-def evaluated(rank: int = 0, world_size: int = 1):
-    split, scorer = random_split(23, 15), Table(np.random.default_rng(0).normal(size=(23, 15)))
-    config = EvalConfig(batch_size=4, lists=True)
-    return evaluate_next_item(scorer, split, split.test, config, rank=rank, world_size=world_size)
-
-
-def one_process(rank: int, world_size: int, folder: str) -> None:
-    meeting = f"file://{folder}/meeting"
-    dist.init_process_group("gloo", init_method=meeting, rank=rank, world_size=world_size)
-    report = all_gather(evaluated(rank, world_size)).report()
-    Path(folder, f"{rank}.json").write_text(report.to_json())
-    dist.destroy_process_group()
 
 
 def test_every_process_gathers_the_result_of_one(tmp_path):
