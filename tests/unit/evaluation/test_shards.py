@@ -1,3 +1,4 @@
+import itertools
 import json
 
 import numpy as np
@@ -54,6 +55,6 @@ def test_relevance_of_many_processes_is_that_of_one(world_size):
 
 def test_every_process_gathers_the_result_of_one(tmp_path):
     mp.spawn(one_process, (2, str(tmp_path)), nprocs=2)
-    for rank in range(2):
-        found = json.loads((tmp_path / f"{rank}.json").read_text())
-        assert found == evaluated().report().to_dict()
+    for rank, lists in itertools.product(range(2), (False, True)):
+        found = json.loads((tmp_path / f"{rank}-{lists}.json").read_text())
+        assert found == evaluated(lists).report().to_dict()
