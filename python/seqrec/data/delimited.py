@@ -64,9 +64,10 @@ def read_delimited(path: Path, layout: Layout, columns: Columns) -> RawTable:
     names = layout.names or _header(path, layout)
     roles = columns.resolve(list(names), str(path))
     try:
-        table = _arrow_table(path, layout, names, roles)
-        if layout.quoted:
-            _check_quotes(path, layout)
+        quotes = _count_quotes(path) if layout.quoted else 0
+        if quotes % 2:
+            _check_last_quote(path, layout)
+        table = _arrow_table(path, layout, names, roles, has_quotes=quotes > 0)
     except (pa.ArrowInvalid, pa.ArrowKeyError, UnicodeDecodeError) as error:
         raise _diagnosis(path, layout, len(names), error) from None
     except OSError as error:
@@ -81,7 +82,7 @@ def read_delimited(path: Path, layout: Layout, columns: Columns) -> RawTable:
 
 
 def _arrow_table(
-    path: Path, layout: Layout, names: tuple[str, ...], roles: dict[str, str]
+    path: Path, layout: Layout, names: tuple[str, ...], roles: dict[str, str], *, has_quotes: bool
 ) -> pa.Table:
     # Arrow knows separators of one character. Cut at ":", "a::b" is a, nothing, b: the columns of
     # type null between the real ones refuse anything but nothing.
@@ -97,19 +98,20 @@ def _arrow_table(
         parse_options=pa_csv.ParseOptions(
             delimiter=layout.sep[0],
             quote_char='"' if layout.quoted else False,
-            newlines_in_values=layout.quoted,
+            newlines_in_values=has_quotes,  # where there are none, blocks are cut in parallel
         ),
         convert_options=pa_csv.ConvertOptions(include_columns=list(types), column_types=types),
     )
     return pa.table({role: table.column(name) for role, name in roles.items()})
 
 
-def _check_quotes(path: Path, layout: Layout) -> None:
-    """Refuses a file that ends inside a quoted field: Arrow would take all the rest as its text."""
+def _count_quotes(path: Path) -> int:
     with pa.input_stream(path) as stream:
-        quotes = sum(block.count(b'"') for block in iter(lambda: stream.read(1 << 20), b""))
-    if quotes % 2 == 0:
-        return
+        return sum(block.count(b'"') for block in iter(lambda: stream.read(1 << 20), b""))
+
+
+def _check_last_quote(path: Path, layout: Layout) -> None:
+    """Refuses a file that ends inside a quoted field: Arrow would take all the rest as its text."""
     line = 0
     try:
         for line, _ in _records(path, layout):  # noqa: B007
