@@ -69,12 +69,13 @@ class Dataset:
             item_ids: raw ids of the item codes.
             removed: what was removed from the source, for the audit.
         """
-        user_codes, lengths = np.unique(users, return_counts=True)
+        lengths = np.bincount(users, minlength=len(user_ids))
+        user_codes = np.flatnonzero(lengths)
         item_codes = np.flatnonzero(np.bincount(items, minlength=len(item_ids)))
         places = np.zeros(len(item_ids), dtype=np.int32)
         places[item_codes] = np.arange(1, len(item_codes) + 1, dtype=np.int32)
         offsets = np.zeros(len(user_codes) + 1, dtype=np.int64)
-        np.cumsum(lengths, out=offsets[1:])
+        np.cumsum(lengths[user_codes], out=offsets[1:])
         kept_users, kept_items = user_ids.subset(user_codes), item_ids.subset(item_codes)
         ids = places[items]
         digest = fingerprint(offsets, ids, times, kept_users, kept_items)
