@@ -30,7 +30,7 @@ class Rows(Protocol[B_co]):
     """What a stream is made of; the four kinds of this package, or one of your own."""
 
     def plan(self, seed: int, epoch: int, batch_size: int) -> Plan:
-        """The rows of an epoch in the order of training."""
+        """The rows of an epoch in the order of training; as many in every epoch."""
         ...
 
     def fill(self, share: Share, buffers: Buffers) -> B_co:
@@ -90,8 +90,8 @@ class BatchStream(Generic[B]):
         self._planned: Plan | None = None
 
     def steps_per_epoch(self, epoch: int = 0) -> int:
-        """Steps of an epoch; the same on every rank."""
-        return self._plan(epoch).n_steps
+        """Steps of an epoch; the same on every rank and in every epoch, so one is planned."""
+        return (self._planned or self._plan(epoch)).n_steps
 
     def epoch(self, epoch: int, first_step: int = 0) -> Generator[B, None, None]:
         """The batches of an epoch, from `first_step` on; earlier ones are not made.
@@ -100,7 +100,7 @@ class BatchStream(Generic[B]):
 
         Raises:
             ConfigError: if the epoch is negative or has no such step.
-            DataError: if no user has enough items for a row.
+            DataError: if no user has enough items for a row, or the rows change in number.
         """
         plan = self._plan(epoch)
         allowed = 0 <= first_step <= plan.n_steps
@@ -116,6 +116,11 @@ class BatchStream(Generic[B]):
             self.wait_seconds += time.perf_counter() - asked
             if plan.n_rows == 0:
                 raise DataError("no user has enough items for a row: there is nothing to train on")
+            if self._planned is not None and plan.n_rows != self._planned.n_rows:
+                raise DataError(
+                    f"epoch {epoch} has {plan.n_rows} rows and epoch {self._planned.epoch} had "
+                    f"{self._planned.n_rows}: a plan must have as many rows in every epoch"
+                )
             self._planned = plan
         return self._planned
 

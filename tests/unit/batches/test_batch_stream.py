@@ -11,9 +11,17 @@ import time
 import pytest
 import torch
 
-from seqrec.batches import BatchStream, Buffers, ClozeRows, NegativeConfig, Negatives, WindowConfig
+from seqrec.batches import (
+    BatchStream,
+    Buffers,
+    ClozeRows,
+    NegativeConfig,
+    Negatives,
+    RelevancePairRows,
+    WindowConfig,
+)
 from seqrec.data.sequences import Sequences
-from seqrec.errors import ResourceError
+from seqrec.errors import DataError, ResourceError
 
 # 30 users with 1..30 items of 40; the longest histories need several windows.
 TRAIN = Sequences.from_lists([[1 + (u * 7 + i) % 40 for i in range(u + 1)] for u in range(30)])
@@ -21,6 +29,7 @@ ROWS = ClozeRows(
     TRAIN, 40, WindowConfig(max_seq_len=12),
     negatives=Negatives(TRAIN, 40, NegativeConfig(num_negatives=2)),
 )  # fmt: skip
+PAIRS = RelevancePairRows(TRAIN, Negatives(TRAIN, 40), targets_per_user=5)
 
 
 def rows_of(batch) -> list[tuple]:
@@ -62,6 +71,28 @@ class SlowRows:
 
 def test_steps_are_those_of_the_epoch():
     assert len(epoch_of()) == BatchStream(ROWS, 4, 5).steps_per_epoch(0)
+
+
+def test_steps_of_all_epochs_take_one_plan():
+    rows = SlowRows()
+    plans = []
+    rows.plan = lambda *order: plans.append(order) or ROWS.plan(*order)
+    stream = BatchStream(rows, 4, 5)
+    assert len({stream.steps_per_epoch(epoch) for epoch in range(100)}) == len(plans) == 1
+
+
+@pytest.mark.parametrize("rows", [ROWS, PAIRS], ids=["windows", "targets"])
+def test_every_epoch_has_as_many_rows(rows):
+    assert len({rows.plan(5, epoch, 4).n_rows for epoch in range(20)}) == 1
+
+
+def test_a_plan_that_changes_its_number_of_rows_is_refused():
+    rows = SlowRows()
+    stream = BatchStream(rows, 4, 5)
+    stream.epoch(0)
+    rows.plan = ClozeRows(Sequences.from_lists([[1, 2]]), 9).plan
+    with pytest.raises(DataError, match="epoch 1 has 1 rows"):
+        stream.epoch(1)
 
 
 def test_content_does_not_depend_on_the_batch_size():
