@@ -1,0 +1,274 @@
+"""BERT4Rec: a bidirectional Transformer over the history (Sun et al., CIKM 2019, section 3).
+
+Next item is the cloze task: hidden vectors at MASK tokens meet every item, <h, e_c> + b_c; at
+inference one MASK follows the last item (section 3.6). Relevance puts one candidate in the last
+place, marked by a type vector; the mean h of the last layer's vectors over all real tokens gives
+the logit w^T h + b. Its ablation, relevance_head = "pooled", leaves the candidate outside:
+<mean of the history's vectors, e_c> + b_c (protocol, "The models").
+
+# paper: post-LN, positions from the start, a GELU layer before the output, dropout on attention.
+# here: pre-LN with a last LayerNorm, positions from the end, output tied to the items directly and
+# attention dropout by choice: what the best published replications do, and faster on a CPU.
+
+Sequences are padded on the left; attention sees no PAD and positions count from the last token, so
+more padding changes nothing.
+
+B batch, C candidates, D hidden_size, H heads, K = D / H, L length, M places asked for, N items,
+R rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from seqrec import config as cfg
+from seqrec.errors import DataError
+from seqrec.models.items import PAD, ItemTable
+
+WEIGHT_STD = 0.02  # paper, section 4.1.4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BERT4RecConfig:
+    """Sizes and regularisation of BERT4Rec.
+
+    Attributes:
+        hidden_size: D, the width of item vectors and of every layer.
+        num_layers: Transformer layers.
+        num_heads: H attention heads; must divide hidden_size.
+        ff_multiplier: width of the feed-forward layer over hidden_size.
+        dropout: probability on the input vectors and on the output of every sublayer.
+        attention_dropout: probability on attention weights; above 0 a CPU loses its fused kernel.
+        max_seq_len: most tokens in a row, MASK and candidate included.
+        relevance_head: where a relevance candidate meets the history: "inside" the layers, or
+            after them against the "pooled" history. Next item does not use it.
+    """
+
+    hidden_size: int = 64
+    num_layers: int = 2
+    num_heads: int = 2
+    ff_multiplier: int = 4
+    dropout: float = 0.1
+    attention_dropout: float = 0.0
+    max_seq_len: int = 100
+    relevance_head: Literal["inside", "pooled"] = "inside"
+
+    def __post_init__(self) -> None:
+        for name in ("hidden_size", "num_layers", "num_heads", "ff_multiplier"):
+            value = getattr(self, name)
+            cfg.check(value >= 1, f"bert4rec.{name}", value, "at least 1")
+        cfg.check(
+            self.hidden_size % self.num_heads == 0,
+            "bert4rec.num_heads", self.num_heads, f"a divisor of hidden_size {self.hidden_size}",
+        )  # fmt: skip
+        for name in ("dropout", "attention_dropout"):
+            value = getattr(self, name)
+            cfg.check(0 <= value < 1, f"bert4rec.{name}", value, "in [0, 1)")
+        cfg.check(self.max_seq_len >= 2, "bert4rec.max_seq_len", self.max_seq_len, "at least 2")
+        allowed = ("inside", "pooled")
+        cfg.check(
+            self.relevance_head in allowed,
+            "bert4rec.relevance_head", self.relevance_head, f"one of {allowed}",
+        )  # fmt: skip
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention over the real tokens of each row (section 3.3), without its W^O."""
+
+    def __init__(self, config: BERT4RecConfig) -> None:
+        super().__init__()
+        self.n_heads = config.num_heads
+        self.dropout = config.attention_dropout
+        self.qkv = nn.Linear(config.hidden_size, 3 * config.hidden_size)
+
+    def forward(self, hidden_BLD: Tensor, keys_B11L: Tensor) -> Tensor:
+        """What each token reads from the tokens where the bool [B, 1, 1, L] is true: [B, L, D]."""
+        B, L, D = hidden_BLD.shape
+        qkv_3BHLK = (
+            self.qkv(hidden_BLD)
+            .view(B, L, 3, self.n_heads, D // self.n_heads)
+            .permute(2, 0, 3, 1, 4)
+        )
+        query_BHLK, key_BHLK, value_BHLK = qkv_3BHLK.unbind(0)
+        read_BHLK = F.scaled_dot_product_attention(
+            query_BHLK, key_BHLK, value_BHLK,
+            attn_mask=keys_B11L, dropout_p=self.dropout if self.training else 0.0,
+        )  # fmt: skip
+        return read_BHLK.transpose(1, 2).reshape(B, L, D)
+
+
+class Layer(nn.Module):
+    """One Transformer layer: attention, then a feed-forward network, each around LayerNorm."""
+
+    def __init__(self, config: BERT4RecConfig) -> None:
+        super().__init__()
+        width, inner = config.hidden_size, config.ff_multiplier * config.hidden_size
+        self.attention_norm = nn.LayerNorm(width)
+        self.attention = Attention(config)
+        self.attention_output = nn.Linear(width, width)  # W^O
+        self.forward_norm = nn.LayerNorm(width)
+        self.forward_inner = nn.Linear(width, inner)
+        self.forward_output = nn.Linear(inner, width)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(
+        self, hidden_BLD: Tensor, keys_B11L: Tensor, places_M: Tensor | None = None
+    ) -> Tensor:
+        """The next layer's vectors [B, L, D]; or, given flat places in 0..B*L, theirs alone [M, D].
+
+        The work after attention is per place, so a last layer does it only where it is asked for.
+        """
+        read_BLD = self.attention(self.attention_norm(hidden_BLD), keys_B11L)
+        if places_M is not None:
+            hidden_BLD = hidden_BLD.flatten(0, 1)[places_M]
+            read_BLD = read_BLD.flatten(0, 1)[places_M]
+        hidden_BLD = hidden_BLD + self.dropout(self.attention_output(read_BLD))
+        inner = F.gelu(self.forward_inner(self.forward_norm(hidden_BLD)))
+        return hidden_BLD + self.dropout(self.forward_output(inner))
+
+
+class BERT4Rec(nn.Module):
+    """BERT4Rec for one task: "next_item" or "relevance".
+
+    Its first weights come from torch's default generator.
+    """
+
+    pad_side = "left"
+
+    def __init__(
+        self, n_items: int, config: BERT4RecConfig, task: Literal["next_item", "relevance"]
+    ) -> None:
+        super().__init__()
+        if task not in ("next_item", "relevance"):
+            raise cfg.unknown_key("task", task, ("next_item", "relevance"))
+        width = config.hidden_size
+        self.mask_token = n_items + 1
+        self.candidate_inside = task == "relevance" and config.relevance_head == "inside"
+        self.pooled = task == "relevance"
+        self.items = ItemTable(n_items, width, n_added=1, bias=not self.candidate_inside)
+        self.positions = nn.Parameter(torch.empty(config.max_seq_len, width))  # row 0: last token
+        self.dropout = nn.Dropout(config.dropout)
+        self.layers = nn.ModuleList(Layer(config) for _ in range(config.num_layers))
+        self.norm = nn.LayerNorm(width)
+        if self.candidate_inside:
+            self.candidate_type = nn.Parameter(torch.empty(width))
+            self.relevance = nn.Linear(width, 1)  # w and b
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Normal weights of standard deviation 0.02, zero biases, identity LayerNorms."""
+        self.items.reset_parameters()
+        nn.init.normal_(self.positions, std=WEIGHT_STD)
+        if self.candidate_inside:
+            nn.init.normal_(self.candidate_type, std=WEIGHT_STD)
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.normal_(module.weight, std=WEIGHT_STD)
+                nn.init.zeros_(module.bias)
+            elif isinstance(module, nn.LayerNorm):
+                module.reset_parameters()
+
+    @property
+    def max_seq_len(self) -> int:
+        """The most tokens in a row."""
+        return len(self.positions)
+
+    def forward(self, tokens_BL: Tensor, places_M: Tensor | None = None) -> Tensor:
+        """Hidden vectors of int64 tokens [B, L], padded on the left, MASKs included.
+
+        Returns:
+            [B, L, D]; or [M, D] at the given flat places in 0..B*L, which costs less.
+
+        Raises:
+            DataError: if a row is longer than max_seq_len.
+        """
+        return self._encode(tokens_BL, self._position_vectors(tokens_BL.shape[1]), places_M)
+
+    def pair_logits(self, tokens_RL: Tensor) -> Tensor:
+        """Relevance logits [R] of rows of int64 tokens [R, L] whose last token is the candidate."""
+        if not self.candidate_inside:
+            users_RD = self._pooled_history(tokens_RL[:, :-1])
+            return self.items.pair_scores(users_RD, tokens_RL[:, -1:]).squeeze(1)
+        positions_LD = self._position_vectors(tokens_RL.shape[1])
+        marked_LD = torch.cat([positions_LD[:-1], positions_LD[-1:] + self.candidate_type])
+        hidden_RLD = self._encode(tokens_RL, marked_LD)
+        return self.relevance(_mean_of_real(hidden_RLD, tokens_RL)).squeeze(1)
+
+    def item_weight(self) -> tuple[Tensor, Tensor]:
+        """The vectors e_c [N, D] and biases b_c [N] of the items 1..N.
+
+        Raises:
+            DataError: for a relevance model whose candidates are inside its input.
+        """
+        return self.items.output()
+
+    def start_item_vectors(self, vectors_ND: Tensor) -> None:
+        """Starts the item table at the given float vectors [N, D]; see `ItemTable.start`."""
+        self.items.start(vectors_ND)
+
+    def score_next(self, histories_BL: Tensor) -> Tensor:
+        """Logits [B, N] of every item to come next; column j is the item j + 1.
+
+        `histories_BL` are items int64 [B, L], padded on the left; the last max_seq_len - 1 are
+        read. An empty history is a lone MASK (next item) or the zero vector (pooled relevance).
+
+        Raises:
+            DataError: for a relevance model whose candidates are inside its input.
+        """
+        self.items.output()
+        return self.items.scores(self._users(histories_BL))
+
+    def score_pairs(self, histories_BL: Tensor, candidates_BC: Tensor) -> Tensor:
+        """Logits [B, C] of the candidates 1..N after each history; see `score_next`."""
+        if not self.candidate_inside:
+            return self.items.pair_scores(self._users(histories_BL), candidates_BC)
+        histories_BL = self._readable(histories_BL)
+        columns = candidates_BC.unsqueeze(2).unbind(1)  # one candidate at a time: memory of B rows
+        logits = [self.pair_logits(torch.cat([histories_BL, one], dim=1)) for one in columns]
+        return torch.stack(logits, dim=1)
+
+    def _users(self, histories_BL: Tensor) -> Tensor:
+        """The vectors [B, D] that meet the items."""
+        histories_BL = self._readable(histories_BL)
+        if self.pooled:
+            return self._pooled_history(histories_BL)
+        tokens_BL = F.pad(histories_BL, (0, 1), value=self.mask_token)
+        B, L = tokens_BL.shape
+        return self(tokens_BL, torch.arange(L - 1, B * L, L, device=tokens_BL.device))
+
+    def _pooled_history(self, histories_BL: Tensor) -> Tensor:
+        return _mean_of_real(self(histories_BL), histories_BL)
+
+    def _readable(self, histories_BL: Tensor) -> Tensor:
+        return histories_BL[:, -(self.max_seq_len - 1) :]
+
+    def _position_vectors(self, length: int) -> Tensor:
+        """Vectors of the places of a row [L, D], in reading order: the last row is position 0."""
+        if length > self.max_seq_len:
+            raise DataError(
+                f"a row of {length} tokens does not fit: raise max_seq_len ({self.max_seq_len})"
+            )
+        return self.positions[:length].flip(0)
+
+    def _encode(
+        self, tokens_BL: Tensor, positions_LD: Tensor, places_M: Tensor | None = None
+    ) -> Tensor:
+        real_BL = tokens_BL != PAD
+        # A row without any token attends to all its PADs: softmax over nothing would be NaN.
+        keys_B11L = (real_BL | ~real_BL.any(dim=1, keepdim=True))[:, None, None, :]
+        hidden = self.dropout(self.items(tokens_BL) + positions_LD)
+        for layer in self.layers[:-1]:
+            hidden = layer(hidden, keys_B11L)
+        return self.norm(self.layers[-1](hidden, keys_B11L, places_M))
+
+
+def _mean_of_real(hidden_BLD: Tensor, tokens_BL: Tensor) -> Tensor:
+    """The mean over the tokens that are not PAD: [B, D]; zero for a row without any."""
+    real_BL = (tokens_BL != PAD).to(hidden_BLD.dtype)
+    share_BL = real_BL / real_BL.sum(dim=1, keepdim=True).clamp(min=1)
+    return (share_BL.unsqueeze(1) @ hidden_BLD).squeeze(1)
