@@ -1,0 +1,231 @@
+"""Objectives: (model, batch) -> loss, one for each model and task.
+
+Each is the mean over the batch's targets plus the L2 term of the protocol, once a step. Targets are
+gathered before the head, so that no work is spent on padding or on positions without a target.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal, Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from seqrec import config as cfg
+from seqrec.data.sequences import IGNORE, PAD
+from seqrec.errors import ConfigError
+from seqrec.training.losses import (
+    binary_cross_entropy,
+    full_cross_entropy,
+    gbce_beta,
+    item_penalty,
+    sampled_cross_entropy,
+)
+
+LogQ = Callable[[Tensor], Tensor]  # item ids -> log-probability of one draw
+
+
+class Model(Protocol):
+    """What an objective asks of either model; see `seqrec.models`."""
+
+    items: Any
+
+    def __call__(self, tokens: Tensor, places: Tensor | None = None, /) -> Tensor: ...  # noqa: D102
+
+    def item_weight(self) -> tuple[Tensor, Tensor]: ...  # noqa: D102
+
+
+class PairModel(Model, Protocol):
+    """A model that reads the candidate in the last place of a row."""
+
+    def pair_logits(self, tokens: Tensor, /) -> Tensor: ...  # noqa: D102
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectiveConfig:
+    """What a step minimises.
+
+    Attributes:
+        loss: next item: "ce" over the whole catalogue, or against sampled negatives "sampled_ce",
+            "bce" or "gbce"; relevance: "bce".
+        l2: lambda of the sum over the items of ||e_c||^2.
+        label_smoothing: share of the target that all items get; "ce" only.
+        gbce_t: calibration t of "gbce".
+    """
+
+    loss: Literal["ce", "sampled_ce", "bce", "gbce"] = "ce"
+    l2: float = 0.0
+    label_smoothing: float = 0.0
+    gbce_t: float = 0.75
+
+    def __post_init__(self) -> None:
+        losses = ("ce", "sampled_ce", "bce", "gbce")
+        cfg.check(self.loss in losses, "objective.loss", self.loss, f"one of {losses}")
+        cfg.check(self.l2 >= 0, "objective.l2", self.l2, "0 or more")
+        smoothing = self.label_smoothing
+        cfg.check(0 <= smoothing < 1, "objective.label_smoothing", smoothing, "in [0, 1)")
+        cfg.check(
+            smoothing == 0 or self.loss == "ce",
+            "objective.label_smoothing", smoothing, "0 unless the loss is 'ce'",
+        )  # fmt: skip
+        cfg.check(0 <= self.gbce_t <= 1, "objective.gbce_t", self.gbce_t, "in [0, 1]")
+        cfg.check(
+            self.gbce_t == 0.75 or self.loss == "gbce",
+            "objective.gbce_t", self.gbce_t, "left out unless the loss is 'gbce'",
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class StepLoss:
+    """The loss of a step.
+
+    Attributes:
+        value: the mean over the targets plus the L2 term; a scalar tensor.
+        targets: how many terms the mean has.
+    """
+
+    value: Tensor
+    targets: int
+
+
+Objective = Callable[[Any, Any], StepLoss]
+
+
+def make_objective(
+    config: ObjectiveConfig,
+    model: Literal["lstm", "bert4rec"],
+    task: Literal["next_item", "relevance"],
+    *,
+    log_q: LogQ | None = None,
+) -> Objective:
+    """The objective of a model and task.
+
+    Args:
+        config: the loss and its options.
+        model: which model is trained.
+        task: on which task.
+        log_q: how negatives are drawn, for "sampled_ce": `Negatives.log_q`.
+
+    Raises:
+        ConfigError: for a loss that the task does not have, or "sampled_ce" without `log_q`.
+    """
+    objectives: dict[tuple[str, str], Callable[..., StepLoss]] = {
+        ("lstm", "next_item"): next_item,
+        ("bert4rec", "next_item"): cloze,
+        ("lstm", "relevance"): relevance_sequences,
+        ("bert4rec", "relevance"): relevance_pairs,
+    }
+    if (model, task) not in objectives:
+        raise ConfigError(f"no objective for model {model!r} on task {task!r}")
+    if task == "relevance":
+        cfg.check(config.loss == "bce", "objective.loss", config.loss, "'bce' for relevance")
+        return partial(objectives[model, task], config=config)
+    cfg.check(
+        config.loss != "sampled_ce" or log_q is not None,
+        "objective.loss", config.loss, "given with the log_q of its negatives",
+    )  # fmt: skip
+    return partial(objectives[model, task], config=config, log_q=log_q)
+
+
+def next_item(
+    model: Model, batch: Any, *, config: ObjectiveConfig, log_q: LogQ | None = None
+) -> StepLoss:
+    """LSTM: every position predicts the item after it; `batch` is a NextItemBatch."""
+    return _catalogue_loss(model, batch.inputs, batch.targets, batch, config, log_q)
+
+
+def cloze(
+    model: Model, batch: Any, *, config: ObjectiveConfig, log_q: LogQ | None = None
+) -> StepLoss:
+    """BERT4Rec: masked positions predict their item; `batch` is a ClozeBatch."""
+    return _catalogue_loss(model, batch.tokens, batch.labels, batch, config, log_q)
+
+
+def relevance_sequences(model: Model, batch: Any, *, config: ObjectiveConfig) -> StepLoss:
+    """LSTM: a positive and a negative item at every position with a positive.
+
+    `batch` is a RelevanceSequenceBatch.
+    """
+    places_M = _places(batch.positives != PAD, batch.n_targets // 2)
+    users_MD = model(batch.inputs, places_M)
+    candidates_M2 = torch.stack([batch.positives, batch.negatives], dim=-1).flatten(0, 1)[places_M]
+    logits_M2 = model.items.pair_scores(users_MD, candidates_M2).float()
+    loss = binary_cross_entropy(logits_M2[:, 0], logits_M2[:, 1:])
+    return _step_loss(loss, 2 * len(places_M), model, config)
+
+
+def relevance_pairs(model: PairModel, batch: Any, *, config: ObjectiveConfig) -> StepLoss:
+    """BERT4Rec: rows with a candidate in the last place; `batch` is a RelevancePairBatch."""
+    logits_R = model.pair_logits(batch.tokens).float()
+    total = F.binary_cross_entropy_with_logits(logits_R, batch.labels, reduction="sum")
+    return _step_loss(total / max(len(logits_R), 1), len(logits_R), model, config)
+
+
+def _catalogue_loss(
+    model: Model,
+    tokens_BL: Tensor,
+    labels_BL: Tensor,
+    batch: Any,
+    config: ObjectiveConfig,
+    log_q: LogQ | None,
+) -> StepLoss:
+    places_M = _places(labels_BL != IGNORE, batch.n_targets)
+    targets_M = labels_BL.flatten()[places_M]
+    if config.loss == "ce":
+        users_MD = model(tokens_BL, places_M)
+        loss = full_cross_entropy(
+            users_MD, *model.item_weight(), targets_M, label_smoothing=config.label_smoothing
+        )
+    else:
+        loss = _sampled_loss(
+            model, tokens_BL, batch.negatives, places_M, targets_M, config=config, log_q=log_q
+        )
+    return _step_loss(loss, len(places_M), model, config)
+
+
+def _sampled_loss(
+    model: Model,
+    tokens_BL: Tensor,
+    negatives_Bn: Tensor,
+    places_M: Tensor,
+    targets_M: Tensor,
+    *,
+    config: ObjectiveConfig,
+    log_q: LogQ | None,
+) -> Tensor:
+    """A row's negatives are shared by its positions: one product a row, then the gathering."""
+    users_BLD = model(tokens_BL)
+    vectors_ND, bias_N = model.item_weight()
+    scores_BLn = users_BLD @ model.items(negatives_Bn).transpose(1, 2)
+    scores_BLn = scores_BLn + bias_N[negatives_Bn - 1].unsqueeze(1)
+    negative_Mn = scores_BLn.flatten(0, 1)[places_M].float()
+    users_MD = users_BLD.flatten(0, 1)[places_M]
+    positive_M = model.items.pair_scores(users_MD, targets_M.unsqueeze(1)).squeeze(1).float()
+    if config.loss == "sampled_ce":
+        assert log_q is not None  # make_objective asks for it
+        rows_M = places_M // tokens_BL.shape[1]
+        return sampled_cross_entropy(positive_M, negative_Mn, log_q(negatives_Bn)[rows_M])
+    sampled = negatives_Bn.shape[1]
+    beta = gbce_beta(len(vectors_ND), sampled, config.gbce_t) if config.loss == "gbce" else 1.0
+    return binary_cross_entropy(positive_M, negative_Mn, beta=beta)
+
+
+def _step_loss(loss: Tensor, targets: int, model: Model, config: ObjectiveConfig) -> StepLoss:
+    if config.l2:
+        loss = loss + config.l2 * item_penalty(model.items.vectors)
+    return StepLoss(loss, targets)
+
+
+def _places(wanted_BL: Tensor, count: int) -> Tensor:
+    """Flat places in 0..B*L where `wanted_BL` is true; `count` of them, known to the host.
+
+    A GPU would have to be waited for to learn their number.
+    """
+    wanted = wanted_BL.flatten()
+    if wanted.is_cuda:
+        return torch.nonzero_static(wanted, size=count).squeeze(1)
+    return wanted.nonzero().squeeze(1)
