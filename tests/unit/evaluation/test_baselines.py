@@ -33,7 +33,7 @@ def test_popularity_is_the_smoothed_share_of_events():
 def test_markov_counts_what_followed_the_last_item():
     # after 3: item 1, once; after 4: nothing, so popularity is left
     shares = np.array([5, 6, 3, 2, 1]) / 17
-    after_3 = np.log((np.array([1, 0, 0, 0, 0]) + shares) / 2)
+    after_3 = np.log((np.array([1, 0, 0, 0, 0]) + 100 * shares) / 101)
     expected = [after_3, np.log(shares)]
     np.testing.assert_allclose(Markov.fit(TRAIN, N)(TRAIN, USERS), expected, rtol=1e-6)
 

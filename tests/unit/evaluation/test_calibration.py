@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 from scipy import optimize
-from toy_split import random_split
 
 from seqrec.evaluation.baselines import Popularity
 from seqrec.evaluation.calibration import calibrated, fit_logistic
 from seqrec.evaluation.relevance import evaluate_relevance
 from seqrec.evaluation.scorers import pairs_by_column
+from unit.evaluation.toy_split import random_split
 
 
 def test_the_fit_finds_the_line_behind_the_labels():

@@ -4,13 +4,13 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
-from toy_split import Table, random_split, toy_split
 
 from seqrec.data.sequences import Sequences
 from seqrec.data.split import Part
 from seqrec.errors import ConfigError, DataError
 from seqrec.evaluation.baselines import Popularity
 from seqrec.evaluation.next_item import EvalConfig, compare_next_item, evaluate_next_item
+from unit.evaluation.toy_split import Table, random_split, toy_split
 
 # user 0: input of the test [1, 2], target 3; user 1: input [2, 3], target 4
 TWO = [[1, 2, 3], [2, 3, 4]]
@@ -183,6 +183,35 @@ def test_validation_does_not_see_the_test_item():
     split = toy_split(TWO, 5)
     evaluate_next_item(scorer, split, split.valid, EvalConfig(k=3))
     assert seen == [[1], [2]]
+
+
+@pytest.mark.parametrize("filter_seen", [True, False])
+def test_the_place_in_the_list_is_the_rank_under_order_ties(filter_seen):
+    split = random_split(60, 25)
+    scorer = Table(np.random.default_rng(0).integers(0, 4, (60, 25)))
+    config = EvalConfig(ties="order", filter_seen=filter_seen, lists=True)
+    result = evaluate_next_item(scorer, split, split.test, config)
+    rows, places = np.nonzero(result.lists == result.targets[:, None])
+    from_lists = np.zeros(60)
+    from_lists[rows] = 1 / np.log2(2 + places)
+    np.testing.assert_allclose(from_lists, result.per_user()["ndcg@10"])
+
+
+def test_coverage_is_the_share_of_items_in_some_list():
+    split = toy_split(TWO, 5)  # without seen items, the lists are 5, 3 and 1, 4
+    config = EvalConfig(k=2, lists=True)
+    scorer = Table([[0, 0, 1, 0, 2], [2, 0, 0, 1, 0]])
+    result = evaluate_next_item(scorer, split, split.test, config)
+    assert result.lists.tolist() == [[5, 3], [1, 4]]
+    assert result.report().metrics["coverage@2"].value == 4 / 5
+
+
+def test_pad_at_the_end_of_a_short_list_covers_nothing():
+    split = toy_split([[1, 2, 3]], 4)
+    config = EvalConfig(k=4, lists=True)
+    result = evaluate_next_item(Table(np.zeros((1, 4))), split, split.test, config)
+    assert result.lists.tolist() == [[3, 4, 0, 0]]
+    assert result.values()["coverage@4"] == 0.5
 
 
 def test_a_run_compared_with_itself_shows_nothing():

@@ -4,13 +4,14 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from toy_split import Table, random_split, toy_split
 
-from seqrec.errors import DataError
+from seqrec.errors import ConfigError, DataError
 from seqrec.evaluation.next_item import EvalConfig, evaluate_next_item
+from seqrec.evaluation.predictions import judge as judge_predictions
 from seqrec.evaluation.predictions import judge_next_item, judge_relevance
 from seqrec.evaluation.relevance import evaluate_relevance
 from seqrec.evaluation.scorers import pairs_by_column
+from unit.evaluation.toy_split import Table, random_split, toy_split
 
 TWO = [[1, 2, 3], [2, 3, 4]]  # test targets: items 30 and 40
 CONFIG = EvalConfig(k=2)
@@ -157,3 +158,17 @@ def test_pairs_that_nobody_asked_for_are_counted():
     rows = frame((100, 30, 1), (100, 40, 0), (101, 40, 1), (101, 50, 0), (101, 10, 0))
     result = judge_relevance(rows, split, split.test, negatives)
     assert result.report().counts["rows_unused"] == 1
+
+
+def test_both_tasks_are_judged_through_one_door():
+    split = random_split(30, 20)
+    scores = np.random.default_rng(0).normal(size=(30, 20)).astype(np.float32)
+    rows = whole_catalogue(split, scores)
+    assert "ndcg@10" in judge_predictions(rows, split, split.test, "next_item").metrics
+    assert judge_predictions(rows, split, split.test, "relevance").protocol["draws"] == 10
+
+
+def test_another_task_is_refused():
+    split = toy_split(TWO, 5)
+    with pytest.raises(ConfigError, match="`task` is 'rating'"):
+        judge_predictions(frame((100, 30, 1.0)), split, split.test, "rating")

@@ -29,6 +29,18 @@ def test_the_device_counts_what_the_kernel_counts(rows, targets, filter_seen):
         np.testing.assert_array_equal(getattr(one, name), getattr(two, name))
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_gpu_counts_what_the_kernel_counts():
+    rng = np.random.default_rng(0)
+    scores = rng.integers(0, 9, (4, 5)).astype(np.float32)
+    users, targets = np.arange(4, dtype=np.int32), np.array([1, 2, 5, 1], dtype=np.int32)
+    one = count(scores, targets, HISTORIES, users, filter_seen=True)
+    tensor = torch.from_numpy(scores).cuda()
+    two = count(tensor, targets, HISTORIES, users, filter_seen=True)
+    np.testing.assert_array_equal(ranks(one, "mean"), ranks(two, "mean"))
+
+
 def test_the_device_refuses_nan():
     users = np.array([0], dtype=np.int32)
     with pytest.raises(DataError, match="finite"):

@@ -3,13 +3,13 @@ import math
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from toy_split import Table, random_split, toy_split
 
 from seqrec.data.sequences import Sequences
 from seqrec.errors import DataError
 from seqrec.evaluation.baselines import Popularity
 from seqrec.evaluation.relevance import compare_relevance, evaluate_relevance
 from seqrec.evaluation.scorers import pairs_by_column
+from unit.evaluation.toy_split import Table, random_split, toy_split
 
 # targets of the test: 3, 4 and, for the last user, 1, which is in the input
 THREE = [[1, 2, 3], [2, 3, 4], [1, 2, 1]]

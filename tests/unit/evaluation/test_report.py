@@ -81,7 +81,7 @@ def test_a_table_of_two_protocols_is_refused():
 
 
 def test_a_metric_that_a_report_lacks_is_named():
-    with pytest.raises(ConfigError, match="metric hit@20.*did you mean `hit@10`"):
+    with pytest.raises(ConfigError, match=r"metric hit@20.*did you mean `hit@10`"):
         table([REPORT], metrics=["hit@20"])
 
 

@@ -1,12 +1,17 @@
+import itertools
+import json
+
 import numpy as np
 import pytest
-from toy_split import Table, random_split
+import torch.multiprocessing as mp
 
 from seqrec.errors import ConfigError
 from seqrec.evaluation.next_item import EvalConfig, evaluate_next_item
 from seqrec.evaluation.relevance import evaluate_relevance
 from seqrec.evaluation.scorers import pairs_by_column
 from seqrec.evaluation.shards import merge, shard
+from unit.evaluation.one_process import evaluated, one_process
+from unit.evaluation.toy_split import Table, random_split
 
 
 @pytest.mark.parametrize("world_size", [1, 2, 3, 4, 7])
@@ -46,3 +51,10 @@ def test_relevance_of_many_processes_is_that_of_one(world_size):
     ]
     one = evaluate_relevance(scorer, split, split.test, negatives, batch_size=4)
     assert merge(parts).report() == one.report()
+
+
+def test_every_process_gathers_the_result_of_one(tmp_path):
+    mp.spawn(one_process, (2, str(tmp_path)), nprocs=2)
+    for rank, lists in itertools.product(range(2), (False, True)):
+        found = json.loads((tmp_path / f"{rank}-{lists}.json").read_text())
+        assert found == evaluated(lists).report().to_dict()

@@ -11,7 +11,7 @@ from seqrec.data.vocabulary import Vocabulary
 
 
 def toy_split(histories: list[list[int]], n_items: int) -> Split:
-    """Leave-one-out over histories of item ids; raw user ids are 100, 101, ..., items 10, 20, ..."""
+    """Leave-one-out; raw ids are 100, 101, ... for users and 10, 20, ... for items."""
     sequences = Sequences.from_lists(histories)
     offsets = np.append(sequences.starts, len(sequences.items)).astype(np.int64)
     dataset = Dataset(
@@ -41,6 +41,6 @@ class Table:
         self.scores = np.asarray(scores, dtype=np.float32)
         self.largest_chunk = 0
 
-    def __call__(self, sequences: Sequences, users: np.ndarray, /) -> np.ndarray:
+    def __call__(self, sequences: Sequences, users: np.ndarray, /) -> np.ndarray:  # noqa: ARG002
         self.largest_chunk = max(self.largest_chunk, len(users))
         return self.scores[users]

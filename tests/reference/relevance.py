@@ -1,0 +1,31 @@
+"""Rows of the relevance task: the twin of rust/core/src/relevance.rs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from reference import histories
+from reference.seed import NEGATIVE, Stream
+
+Draw = Callable[[set[int], Stream], int]
+Key = tuple[int, int, int, int]
+
+
+def sequence_row(
+    window: list[int], first: list[int], taken: set[int], draw: Draw, width: int, key: Key
+) -> tuple[list[int], list[int], list[int]]:
+    """(inputs, positives, negatives): a pair for each item of the window that follows another."""
+    stream = Stream(*key, NEGATIVE)
+    positives = [item if new else 0 for item, new in zip(window[1:], first[1:], strict=True)]
+    negatives = [draw(taken, stream) if item else 0 for item in positives]
+    padding = [0] * (width - len(positives))
+    return window[:-1] + padding, positives + padding, negatives + padding
+
+
+def pair_rows(
+    history: list[int], position: int, taken: set[int], draw: Draw, width: int, key: Key
+) -> tuple[list[int], list[int]]:
+    """The row of the target and the row of its negative."""
+    before = histories.row(history[:position], width - 1, pad_left=True)
+    negative = draw(taken, Stream(*key, NEGATIVE))
+    return [*before, history[position]], [*before, negative]

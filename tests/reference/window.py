@@ -1,0 +1,28 @@
+"""Windows of a history: the twin of rust/core/src/window.rs."""
+
+from __future__ import annotations
+
+from math import ceil
+
+from reference.seed import WINDOW, Stream
+
+
+def count(policy: str, n: int, width: int, stride: int, overlap: int) -> int:
+    """How many windows a history of n items has."""
+    if policy == "sliding":
+        return 1 + ceil(max(n - width, 0) / stride)
+    if policy == "random":
+        return max(1, ceil((n - overlap) / (width - overlap)))
+    return 1
+
+
+def cut(
+    history: list[int], policy: str, width: int, stride: int, key: tuple[int, int, int, int]
+) -> tuple[int, int]:
+    """(start, stop) of the window of a row; its key is (seed, epoch, user, k)."""
+    n, k = len(history), key[-1]
+    if policy == "random" and k > 0:
+        start = Stream(*key, WINDOW).below(max(n - width, 0) + 1)
+        return start, min(start + width, n)
+    stop = n - k * stride if policy == "sliding" else n
+    return max(stop - width, 0), stop

@@ -1,0 +1,76 @@
+"""Options that contradict each other or lie out of range are refused by name."""
+
+from __future__ import annotations
+
+import pytest
+
+from seqrec.batches import (
+    BatchStream,
+    ClozeConfig,
+    NegativeConfig,
+    Negatives,
+    NextItemRows,
+    RelevancePairRows,
+    RelevanceSequenceRows,
+    WindowConfig,
+)
+from seqrec.data.sequences import Sequences
+from seqrec.errors import ConfigError, DataError
+
+TRAIN = Sequences.from_lists([[1, 2, 3], [2, 4]])
+
+
+@pytest.mark.parametrize(
+    ("config", "options", "named"),
+    [
+        (WindowConfig, {"windows": "all"}, "windows"),
+        (WindowConfig, {"max_seq_len": 1}, "max_seq_len"),
+        (WindowConfig, {"stride": 4}, "stride"),
+        (WindowConfig, {"windows": "sliding", "max_seq_len": 8, "stride": 9}, "stride"),
+        (ClozeConfig, {"mask_prob": 0.0}, "mask_prob"),
+        (ClozeConfig, {"mask_prob": float("nan")}, "mask_prob"),
+        (ClozeConfig, {"keep_prob": 0.6, "random_prob": 0.5}, "keep_prob"),
+        (NegativeConfig, {"num_negatives": -1}, "num_negatives"),
+        (NegativeConfig, {"neg_sampling": "hard"}, "neg_sampling"),
+        (NegativeConfig, {"pop_alpha": 0.5}, "pop_alpha"),
+    ],
+)
+def test_an_impossible_option_is_named(config, options, named):
+    with pytest.raises(ConfigError, match=named):
+        config(**options)
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"batch_size": 0}, "batch_size"),
+        ({"batch_size": 1, "world_size": 2}, "batch_size"),
+        ({"rank": 2, "world_size": 2}, "rank"),
+        ({"world_size": 0}, "world_size"),
+        ({"seed": -1}, "seed"),
+    ],
+)
+def test_an_impossible_stream_is_named(options, named):
+    with pytest.raises(ConfigError, match=named):
+        BatchStream(NextItemRows(TRAIN), **({"batch_size": 2, "seed": 0} | options))
+
+
+def test_a_sampler_that_draws_nothing_is_refused():
+    with pytest.raises(ConfigError, match="num_negatives"):
+        NextItemRows(TRAIN, negatives=Negatives(TRAIN, 9))
+
+
+@pytest.mark.parametrize("rows", [RelevancePairRows, RelevanceSequenceRows])
+def test_relevance_refuses_a_number_of_negatives_that_it_would_not_read(rows):
+    with pytest.raises(ConfigError, match="num_negatives"):
+        rows(TRAIN, Negatives(TRAIN, 9, NegativeConfig(num_negatives=3)))
+
+
+def test_a_step_after_the_last_is_refused():
+    with pytest.raises(ConfigError, match="first_step"):
+        BatchStream(NextItemRows(TRAIN), 2, 0).epoch(0, first_step=2)
+
+
+def test_data_without_a_row_is_refused():
+    with pytest.raises(DataError, match="no user"):
+        BatchStream(NextItemRows(Sequences.from_lists([[1], []])), 2, 0).epoch(0)

@@ -1,0 +1,103 @@
+import numpy as np
+import pytest
+
+from seqrec.data.cooccurrence import item_vectors, positive_pmi
+from seqrec.data.sequences import Sequences
+from seqrec.errors import ConfigError
+
+
+def reference_pmi(sequences: list[list[int]], n_items: int, window: int) -> np.ndarray:
+    counts = np.zeros((n_items, n_items))
+    for items in sequences:
+        for i, one in enumerate(items):
+            for distance, other in enumerate(items[i + 1 : i + 1 + window], start=1):
+                if one != other:
+                    counts[one - 1, other - 1] += 1 / distance
+                    counts[other - 1, one - 1] += 1 / distance
+    totals = counts.sum(axis=1)
+    pmi = np.zeros_like(counts)
+    for i, j in np.argwhere(counts):
+        pmi[i, j] = max(np.log(counts[i, j] * counts.sum() / (totals[i] * totals[j])), 0)
+    return pmi
+
+
+@pytest.fixture
+def walks() -> list[list[int]]:
+    rng = np.random.default_rng(5)
+    return [rng.integers(1, 31, size=rng.integers(0, 12)).tolist() for _ in range(60)]
+
+
+def test_pmi_is_that_of_the_formula(walks):
+    pmi = positive_pmi(Sequences.from_lists(walks), 32, window=3)
+    np.testing.assert_allclose(pmi.toarray(), reference_pmi(walks, 32, 3), atol=1e-12)
+
+
+def test_inner_products_rebuild_pmi_at_full_rank(walks):
+    train = Sequences.from_lists(walks)
+    vectors = item_vectors(train, 30, 30).astype(np.float64)
+    left, values, _ = np.linalg.svd(positive_pmi(train, 30).toarray())
+    wanted = (left * values) @ left.T
+    got = vectors @ vectors.T
+    np.testing.assert_allclose(got * (wanted[0, 0] / got[0, 0]), wanted, atol=1e-4)
+
+
+def test_the_truncated_solver_agrees_with_the_dense_one(walks):
+    train = Sequences.from_lists(walks)
+    narrow, wide = item_vectors(train, 30, 4), item_vectors(train, 30, 30)[:, :4]
+    scale = narrow[0, 0] / wide[0, 0]
+    np.testing.assert_allclose(narrow, wide * scale, atol=1e-4)
+
+
+def test_the_same_part_gives_the_same_bytes(walks):
+    train = Sequences.from_lists(walks)
+    assert item_vectors(train, 30, 8).tobytes() == item_vectors(train, 30, 8).tobytes()
+
+
+def test_entries_have_the_wanted_size(walks):
+    vectors = item_vectors(Sequences.from_lists(walks), 30, 8, std=0.05)
+    assert vectors.dtype == np.float32
+    assert np.sqrt((vectors**2).mean()) == pytest.approx(0.05, rel=1e-5)
+
+
+def test_items_outside_training_have_zeros(walks):
+    vectors = item_vectors(Sequences.from_lists(walks), 33, 8)
+    np.testing.assert_allclose(vectors[30:], 0, atol=1e-12)
+    assert (np.abs(vectors[:30]).max(axis=1) > 1e-3).all()
+
+
+def test_a_catalogue_smaller_than_the_width_is_padded_with_zeros():
+    vectors = item_vectors(Sequences.from_lists([[1, 2], [2, 1], [3, 1]]), 3, 16)
+    assert vectors.shape == (3, 16)
+    assert (vectors[:, 3:] == 0).all()
+    assert np.isfinite(vectors).all()
+
+
+@pytest.mark.parametrize("lists", [[[1], [2]], [[1, 1, 1]], [], [[]]])
+def test_without_two_items_together_all_is_zero(lists):
+    assert (item_vectors(Sequences.from_lists(lists), 3, 2) == 0).all()
+
+
+def test_held_out_items_change_nothing(make_log):
+    rows = [(user, (user + place * 2) % 9) for user in range(20) for place in range(6)]
+    swapped = [
+        (user, (user * 5) % 9 if i % 6 >= 4 else item) for i, (user, item) in enumerate(rows)
+    ]
+    one, other = make_log(*rows).split(), make_log(*swapped).split()
+    assert one.dataset.n_items == other.dataset.n_items
+    vectors = [item_vectors(split.train, split.dataset.n_items, 4) for split in (one, other)]
+    assert vectors[0].tobytes() == vectors[1].tobytes()
+
+
+def test_items_that_stand_together_point_together():
+    lists = [[1, 2, 3], [3, 2, 1], [4, 5, 6], [6, 5, 4]] * 5
+    vectors = item_vectors(Sequences.from_lists(lists), 6, 2)
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    similar = np.abs(unit @ unit.T)
+    assert similar[0, 2] > 0.9
+    assert similar[0, 3] < 0.1
+
+
+@pytest.mark.parametrize("wrong", [{"width": 0}, {"width": 2, "window": 0}, {"width": 2, "std": 0}])
+def test_wrong_options_are_named(wrong):
+    with pytest.raises(ConfigError):
+        item_vectors(Sequences.from_lists([[1, 2]]), 2, **wrong)

@@ -1,0 +1,161 @@
+import gzip
+from pathlib import Path
+
+import pytest
+
+from seqrec.data.interactions import Interactions
+from seqrec.errors import DataError
+
+
+def read(tmp_path: Path, content: str | bytes, name: str = "log.csv", **options) -> Interactions:
+    path = tmp_path / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return Interactions.from_csv(path, **options)
+
+
+def rows(log: Interactions) -> list[tuple]:
+    users, items = log.user_ids.decode(log.users), log.item_ids.decode(log.items)
+    return list(zip(users.tolist(), items.tolist(), strict=True))
+
+
+def test_a_csv_file_is_read_in_its_order(tmp_path):
+    log = read(tmp_path, "user_id,item_id,timestamp\nb,10,5\na,9,4\nb,9,3\n")
+    assert rows(log) == [("b", 10), ("a", 9), ("b", 9)]
+    assert log.times.tolist() == [5, 4, 3]
+
+
+@pytest.mark.parametrize("sep", [",", "\t", ";", "|"])
+def test_the_separator_is_found_in_the_header(tmp_path, sep):
+    content = "user_id,item_id\n1,2\n".replace(",", sep)
+    assert rows(read(tmp_path, content)) == [(1, 2)]
+
+
+def test_a_separator_can_be_given(tmp_path):
+    assert rows(read(tmp_path, "user_id:item_id\n1:2\n", sep=":")) == [(1, 2)]
+
+
+def test_a_separator_of_two_characters_is_refused(tmp_path):
+    with pytest.raises(DataError, match="sep is '::'"):
+        read(tmp_path, "user_id,item_id\n", sep="::")
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_every_line_end_gives_the_same(tmp_path, end):
+    content = end.join(["user_id,item_id", "1,2", "3,4", ""])
+    assert rows(read(tmp_path, content)) == [(1, 2), (3, 4)]
+
+
+def test_the_last_line_needs_no_end(tmp_path):
+    assert rows(read(tmp_path, "user_id,item_id\n1,2\n3,4")) == [(1, 2), (3, 4)]
+
+
+def test_blank_lines_and_a_byte_order_mark_are_no_rows(tmp_path):
+    assert rows(read(tmp_path, "\ufeffuser_id,item_id\n1,2\n\n3,4\n\n")) == [(1, 2), (3, 4)]
+
+
+def test_quoted_fields_may_hold_separators_and_line_ends(tmp_path):
+    content = 'item_id,user_id\n"a,""b""",1\n"c\nd",2\n'
+    assert rows(read(tmp_path, content)) == [(1, 'a,"b"'), (2, "c\nd")]
+
+
+def test_other_columns_are_not_read(tmp_path):
+    assert rows(read(tmp_path, "x,user_id,y,item_id\n?,1,,2\n")) == [(1, 2)]
+
+
+def test_text_that_looks_missing_is_an_id_like_any_other(tmp_path):
+    assert rows(read(tmp_path, "user_id,item_id\nNA,nan\nnull,None\n")) == [
+        ("NA", "nan"),
+        ("null", "None"),
+    ]
+
+
+def test_leading_zeros_are_kept(tmp_path):
+    assert rows(read(tmp_path, "user_id,item_id\n007,1\n7,1\n")) == [("007", 1), ("7", 1)]
+
+
+def test_a_compressed_file_is_read(tmp_path):
+    content = gzip.compress(b"user_id,item_id\n1,2\n")
+    assert rows(read(tmp_path, content, name="log.csv.gz")) == [(1, 2)]
+
+
+def test_columns_can_be_named(tmp_path):
+    log = read(tmp_path, "u,i,t\n1,2,3\n", user_col="u", item_col="i", time_col="t")
+    assert (rows(log), log.times.tolist()) == ([(1, 2)], [3])
+
+
+def test_an_empty_id_names_its_line(tmp_path):
+    with pytest.raises(DataError, match=r"log\.csv, line 4: column 'item_id' is empty"):
+        read(tmp_path, "user_id,item_id\n1,2\n\n1,\n")
+
+
+def test_a_wrong_time_names_its_line(tmp_path):
+    content = 'item_id,user_id,timestamp\n"a\nb",1,5\nc,1,later\n'
+    with pytest.raises(DataError, match=r"log\.csv, line 4: column 'timestamp' has 'later'"):
+        read(tmp_path, content)
+
+
+@pytest.mark.parametrize("line", ["3", "3,4,5"])
+def test_a_line_of_another_width_is_named(tmp_path, line):
+    with pytest.raises(DataError, match=r"line 3: \d fields, but 2 expected"):
+        read(tmp_path, f"user_id,item_id\n1,2\n{line}\n5,6\n")
+
+
+def test_a_quote_that_never_closes_names_its_line(tmp_path):
+    with pytest.raises(DataError, match=r"log\.csv, line 3: a quote opens here"):
+        read(tmp_path, 'user_id,item_id\n1,2\n3,"4\n5,6\n')
+
+
+def test_a_quote_inside_a_field_is_text(tmp_path):
+    assert rows(read(tmp_path, 'user_id,item_id\n1,5" disk\n')) == [(1, '5" disk')]
+
+
+def test_bytes_that_are_no_utf8_name_their_line(tmp_path):
+    with pytest.raises(DataError, match=r"line 3: field 2 is no UTF-8: b'caf\\xe9'"):
+        read(tmp_path, b"user_id,item_id\n1,a\n2,caf\xe9\n")
+
+
+@pytest.mark.parametrize("content", [b"", b"\n\n", b"\xef\xbb\xbf"])
+def test_a_file_of_nothing_has_no_rows(tmp_path, content):
+    with pytest.raises(DataError, match="no rows"):
+        read(tmp_path, content)
+
+
+def test_a_header_alone_is_no_rows(tmp_path):
+    with pytest.raises(DataError, match="no rows"):
+        read(tmp_path, "user_id,item_id\n")
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le"])
+def test_utf16_is_refused_with_a_hint(tmp_path, encoding):
+    with pytest.raises(DataError, match="UTF-16"):
+        read(tmp_path, "user_id,item_id\n1,2\n".encode(encoding))
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(DataError, match=r"cannot read .*none\.csv"):
+        Interactions.from_csv(tmp_path / "none.csv")
+
+
+def test_a_folder_is_no_text_file(tmp_path):
+    with pytest.raises(DataError, match="it is a folder"):
+        Interactions.from_csv(tmp_path)
+
+
+def test_a_damaged_compressed_file_is_named(tmp_path):
+    content = gzip.compress(b"user_id,item_id\n" + b"1,2\n" * 1000)[:-20]
+    with pytest.raises(DataError, match=r"log\.csv\.gz"):
+        read(tmp_path, content, name="log.csv.gz")
+
+
+def test_a_missing_column_names_what_was_found(tmp_path):
+    with pytest.raises(DataError, match=r"no column 'item_id' .*found: 'user_id', 'movie'"):
+        read(tmp_path, "user_id,movie\n1,2\n")
+
+
+def test_a_file_of_many_blocks_keeps_its_order_and_its_lines(tmp_path):
+    lines = [f"{row % 97},{row}" for row in range(300_000)]
+    content = "\n".join(["user_id,item_id", *lines])
+    log = read(tmp_path, content)
+    assert log.item_ids.decode(log.items).tolist() == list(range(300_000))
+    with pytest.raises(DataError, match="line 300002: column 'item_id' is empty"):
+        read(tmp_path, content + "\n1,")

@@ -1,0 +1,167 @@
+import hashlib
+import io
+import threading
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from seqrec.data.interactions import Interactions
+from seqrec.data.movielens import RELEASES, download
+from seqrec.errors import ConfigError, DataError, ResourceError
+
+DAT = "1::1193::5::978300760\n1::661::3::978302109\n2::1193::4::978298413\n"
+TAB = DAT.replace("::", "\t")
+CSV = "userId,movieId,rating,timestamp\n" + DAT.replace("::", ",")
+EXPECTED = [(1, 1193, 5.0, 978300760), (1, 661, 3.0, 978302109), (2, 1193, 4.0, 978298413)]
+
+
+def rows(log: Interactions) -> list[tuple]:
+    users, items = log.user_ids.decode(log.users), log.item_ids.decode(log.items)
+    columns = (users.tolist(), items.tolist(), log.ratings.tolist(), log.times.tolist())
+    return list(zip(*columns, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [("ratings.dat", DAT), ("u.data", TAB), ("ratings.csv", CSV)]
+)
+def test_every_release_is_read(tmp_path, name, content):
+    (tmp_path / name).write_text(content)
+    assert rows(Interactions.from_movielens(tmp_path / name)) == EXPECTED
+    assert rows(Interactions.from_movielens(tmp_path)) == EXPECTED
+    assert rows(Interactions.from_file(tmp_path / name)) == EXPECTED
+
+
+@pytest.mark.parametrize("line", ["1::2::3", "1::2::3::4::5", "1:2:3:4", "1::2:x:3::4"])
+def test_a_line_of_another_width_is_named(tmp_path, line):
+    (tmp_path / "ratings.dat").write_text(f"{DAT}{line}\n")
+    with pytest.raises(DataError, match=r"ratings\.dat, line 4"):
+        Interactions.from_movielens(tmp_path / "ratings.dat")
+
+
+def test_a_wrong_time_names_its_line(tmp_path):
+    (tmp_path / "ratings.dat").write_text(f"{DAT}3::1::5::soon\n")
+    with pytest.raises(DataError, match="line 4: column 'timestamp' has 'soon'"):
+        Interactions.from_movielens(tmp_path / "ratings.dat")
+
+
+def test_another_file_is_refused(tmp_path):
+    with pytest.raises(DataError, match="none of the MovieLens files"):
+        Interactions.from_movielens(tmp_path / "movies.dat")
+
+
+def test_a_folder_without_ratings_is_refused(tmp_path):
+    with pytest.raises(DataError, match="holds 0 of the files"):
+        Interactions.from_movielens(tmp_path)
+
+
+def archive(**members: str) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as opened:
+        for name, text in members.items():
+            opened.writestr(name.replace("__", "/"), text)
+    return buffer.getvalue()
+
+
+@contextmanager
+def serving(content: bytes, status: int = 200, promised: int | None = None) -> Iterator[str]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.send_header("Content-Length", str(promised or len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *arguments: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def fetch(folder: Path, content: bytes, md5: str | None = None, **options) -> Path:
+    digest = md5 or hashlib.md5(content).hexdigest()
+    with serving(content, **options) as server:
+        return download("ml-1m", folder, server=server, md5=digest)
+
+
+def test_a_download_keeps_the_ratings_alone(tmp_path):
+    content = archive(**{"ml-1m__ratings.dat": DAT, "ml-1m__users.dat": "", "..__evil": "!"})
+    path = fetch(tmp_path / "data", content)
+    assert path == tmp_path / "data" / "ml-1m" / "ratings.dat"
+    assert rows(Interactions.from_movielens(path)) == EXPECTED
+    assert [p.name for p in tmp_path.rglob("*") if p.is_file()] == ["ratings.dat"]
+
+
+def test_progress_is_told_in_bytes(tmp_path):
+    content = archive(**{"ml-1m__ratings.dat": DAT})
+    told: list[tuple] = []
+    with serving(content) as server:
+        digest = hashlib.md5(content).hexdigest()
+        download(
+            "ml-1m",
+            tmp_path,
+            server=server,
+            md5=digest,
+            progress=lambda *told_: told.append(told_),
+        )
+    assert told[-1] == (len(content), len(content))
+
+
+def test_a_file_that_is_there_is_not_fetched_again(tmp_path):
+    path = tmp_path / RELEASES["ml-1m"].member
+    path.parent.mkdir()
+    path.write_text(DAT)
+    assert download("ml-1m", tmp_path, server="http://127.0.0.1:1") == path
+
+
+def test_another_digest_is_refused_and_leaves_nothing(tmp_path):
+    with pytest.raises(DataError, match="damaged: its MD5 is"):
+        fetch(tmp_path, archive(**{"ml-1m__ratings.dat": DAT}), md5="0" * 32)
+    assert not [p for p in tmp_path.rglob("*") if p.is_file()]
+
+
+def test_what_is_no_archive_is_refused(tmp_path):
+    with pytest.raises(DataError, match=r"no archive with ml-1m/ratings\.dat"):
+        fetch(tmp_path, b"<html>sorry</html>")
+
+
+def test_an_archive_without_the_ratings_is_refused(tmp_path):
+    with pytest.raises(DataError, match=r"no archive with ml-1m/ratings\.dat"):
+        fetch(tmp_path, archive(other="x"))
+
+
+def test_a_refusing_server_is_named(tmp_path):
+    with pytest.raises(ResourceError, match=r"cannot download http://.*ml-1m\.zip: Not Found"):
+        fetch(tmp_path, b"", status=404)
+
+
+def test_an_unreachable_server_is_named(tmp_path):
+    with pytest.raises(ResourceError, match=r"cannot download http://127\.0\.0\.1:1/ml-1m\.zip"):
+        download("ml-1m", tmp_path, server="http://127.0.0.1:1")
+
+
+def test_an_answer_cut_short_is_refused(tmp_path):
+    content = archive(**{"ml-1m__ratings.dat": DAT})
+    with pytest.raises(ResourceError, match=r"cannot download"):
+        fetch(tmp_path, content, promised=len(content) + 10)
+
+
+def test_an_unknown_release_names_the_known(tmp_path):
+    with pytest.raises(ConfigError, match="one of ml-100k, ml-1m"):
+        download("ml-2m", tmp_path)
+
+
+def test_only_http_is_fetched(tmp_path):
+    with pytest.raises(ConfigError, match="http"):
+        download("ml-1m", tmp_path, server="file:///etc")

@@ -1,0 +1,182 @@
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from seqrec.data.interactions import Interactions
+from seqrec.errors import DataError
+
+TABLE = pa.table({"user_id": ["b", "a", "b"], "item_id": [10, 9, 9], "timestamp": [3, 2, 1]})
+
+
+def rows(log: Interactions) -> list[tuple]:
+    users, items = log.user_ids.decode(log.users), log.item_ids.decode(log.items)
+    return list(zip(users.tolist(), items.tolist(), strict=True))
+
+
+def write(path: Path, users: list, items: list, **types) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    columns = {"user_id": pa.array(users, type=types.get("user")), "item_id": pa.array(items)}
+    pq.write_table(pa.table(columns), path)
+    return path
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        TABLE,
+        TABLE.to_pandas(),
+        TABLE.to_pandas().set_index(np.array([7, 7, 7])),
+        TABLE.to_pandas().astype({"user_id": "category", "item_id": "Int64"}),
+        pl.DataFrame({"user_id": ["b", "a", "b"], "item_id": [10, 9, 9], "timestamp": [3, 2, 1]}),
+        pl.DataFrame(TABLE.to_pydict()).lazy(),
+        pl.DataFrame(TABLE.to_pydict()).cast({"user_id": pl.Categorical, "item_id": pl.UInt32}),
+    ],
+    ids=["arrow", "pandas", "index", "masked", "polars", "lazy", "categorical"],
+)
+def test_every_frame_gives_the_same_log(frame):
+    log = Interactions.from_frame(frame)
+    assert rows(log) == [("b", 10), ("a", 9), ("b", 9)]
+    assert log.times.tolist() == [3, 2, 1]
+
+
+def test_a_frame_is_not_changed():
+    frame = TABLE.to_pandas()
+    before = frame.copy()
+    Interactions.from_frame(frame)
+    pd.testing.assert_frame_equal(frame, before)
+
+
+def test_ratings_are_kept():
+    log = Interactions.from_frame(TABLE.append_column("rating", pa.array([5, 4, None])))
+    np.testing.assert_array_equal(log.ratings, np.array([5, 4, np.nan], dtype=np.float32))
+
+
+def test_integers_that_pandas_made_floats_name_the_null():
+    frame = pd.DataFrame({"user_id": [1, 2, None], "item_id": [1, 2, 3]})
+    with pytest.raises(DataError, match=r"data frame, row 2 .*: column 'user_id' is null"):
+        Interactions.from_frame(frame)
+
+
+def test_a_column_of_mixed_types_names_the_first_other_row():
+    frame = pd.DataFrame({"user_id": pd.Series([1, 2, "x"], dtype=object), "item_id": [1, 2, 3]})
+    with pytest.raises(DataError, match=r"row 2 .*: column 'user_id' mixes types"):
+        Interactions.from_frame(frame)
+
+
+def test_what_is_no_frame_is_named():
+    with pytest.raises(DataError, match="cannot read a list"):
+        Interactions.from_frame([(1, 2)])
+
+
+def test_a_frame_without_rows_is_refused():
+    with pytest.raises(DataError, match="data frame: no rows"):
+        Interactions.from_frame(TABLE.slice(0, 0))
+
+
+def test_datetimes_of_a_frame_become_integers():
+    frame = TABLE.to_pandas()
+    frame["timestamp"] = pd.to_datetime(frame["timestamp"], unit="s").astype("datetime64[s]")
+    assert Interactions.from_frame(frame).times.tolist() == [3, 2, 1]
+
+
+def test_a_parquet_file_is_read(tmp_path):
+    path = write(tmp_path / "log.parquet", [1, 2], ["x", "y"])
+    assert rows(Interactions.from_parquet(path)) == [(1, "x"), (2, "y")]
+
+
+def test_shards_are_read_in_the_order_of_their_names(tmp_path):
+    write(tmp_path / "out" / "part-00001.snappy.parquet", [3], ["c"])
+    write(tmp_path / "out" / "part-00000.snappy.parquet", [1, 2], ["a", "b"])
+    write(tmp_path / "out" / "year=2020" / "data_0.parquet", [4], ["d"])
+    (tmp_path / "out" / "_SUCCESS").touch()
+    (tmp_path / "out" / "._part.parquet").write_bytes(b"junk")
+    write(tmp_path / "out" / "_temporary" / "part.parquet", [9], ["z"])
+    log = Interactions.from_parquet(tmp_path / "out")
+    assert rows(log) == [(1, "a"), (2, "b"), (3, "c"), (4, "d")]
+
+
+def test_a_glob_is_read_in_the_order_of_the_names(tmp_path):
+    write(tmp_path / "b.parquet", [2], ["b"])
+    write(tmp_path / "a.parquet", [1], ["a"])
+    log = Interactions.from_parquet(str(tmp_path / "*.parquet"))
+    assert rows(log) == [(1, "a"), (2, "b")]
+
+
+def test_shards_may_differ_in_width_and_dictionaries(tmp_path):
+    write(tmp_path / "a.parquet", ["x"], [1], user=pa.dictionary(pa.int8(), pa.string()))
+    write(tmp_path / "b.parquet", ["y"], [2**40], user=pa.large_string())
+    assert rows(Interactions.from_parquet(tmp_path)) == [("x", 1), ("y", 2**40)]
+
+
+def test_shards_that_mix_strings_and_integers_are_refused(tmp_path):
+    write(tmp_path / "a.parquet", ["x"], [1])
+    write(tmp_path / "b.parquet", [5], [2])
+    with pytest.raises(DataError, match="differ in the types of a column"):
+        Interactions.from_parquet(tmp_path)
+
+
+def test_a_shard_without_a_column_is_named(tmp_path):
+    write(tmp_path / "a.parquet", [1], [1])
+    pq.write_table(pa.table({"user_id": [1], "movie": [2]}), tmp_path / "b.parquet")
+    with pytest.raises(DataError, match=r"b\.parquet: no column 'item_id'"):
+        Interactions.from_parquet(tmp_path)
+
+
+def test_a_shard_that_alone_has_times_is_refused(tmp_path):
+    write(tmp_path / "a.parquet", [1], [1])
+    pq.write_table(TABLE, tmp_path / "b.parquet")
+    with pytest.raises(DataError, match=r"b\.parquet has columns"):
+        Interactions.from_parquet(tmp_path)
+
+
+def test_a_null_names_its_file_and_the_row_in_it(tmp_path):
+    write(tmp_path / "a.parquet", [1, 2], [1, 1])
+    write(tmp_path / "b.parquet", [1, None], [1, 1])
+    with pytest.raises(DataError, match=r"b\.parquet, row 1 .*column 'user_id' is null"):
+        Interactions.from_parquet(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1", b"nothing of the kind" * 100])
+def test_what_is_no_parquet_is_named(tmp_path, content):
+    (tmp_path / "log.parquet").write_bytes(content)
+    with pytest.raises(DataError, match=r"cannot read .*log\.parquet as Parquet"):
+        Interactions.from_parquet(tmp_path / "log.parquet")
+
+
+def test_a_truncated_parquet_file_is_refused(tmp_path):
+    path = write(tmp_path / "log.parquet", list(range(1000)), list(range(1000)))
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(DataError, match=r"log\.parquet"):
+        Interactions.from_parquet(path)
+
+
+def test_missing_files_are_named(tmp_path):
+    with pytest.raises(DataError, match=r"none\.parquet"):
+        Interactions.from_parquet(tmp_path / "none.parquet")
+    with pytest.raises(DataError, match="no file matches"):
+        Interactions.from_parquet(str(tmp_path / "*.parquet"))
+    with pytest.raises(DataError, match="holds no Parquet file"):
+        Interactions.from_parquet(tmp_path)
+
+
+def test_the_name_of_a_file_tells_its_format(tmp_path):
+    write(tmp_path / "log.parquet", [1], [2])
+    (tmp_path / "log.tsv").write_text("user_id\titem_id\n1\t2\n")
+    (tmp_path / "u.data").write_text("1\t2\t5\t7\n")
+    for name in ("log.parquet", "log.tsv", "u.data"):
+        assert rows(Interactions.from_file(tmp_path / name)) == [(1, 2)]
+
+
+def test_a_folder_of_shards_is_a_file_too(tmp_path):
+    write(tmp_path / "out" / "part.parquet", [1], [2])
+    assert rows(Interactions.from_file(tmp_path / "out")) == [(1, 2)]
+
+
+def test_a_name_that_tells_nothing_is_refused(tmp_path):
+    with pytest.raises(DataError, match=r"log\.xlsx tells no format: \.csv"):
+        Interactions.from_file(tmp_path / "log.xlsx")

@@ -1,0 +1,64 @@
+import json
+
+import pyarrow.parquet as pq
+import pytest
+
+from seqrec.data.export import export
+from seqrec.errors import DataError
+
+LOG = [("a", 10, 1), ("a", 20, 2), ("a", 30, 3), ("a", 40, 4), ("b", 20, 1), ("b", 50, 2)]
+
+
+def test_leave_one_out_is_written_with_raw_ids(make_log, tmp_path):
+    export(make_log(*LOG).split(), tmp_path / "out")
+    assert pq.read_table(tmp_path / "out" / "train.parquet").to_pydict() == {
+        "user_id": ["a", "a", "b", "b"],
+        "item_id": [10, 20, 20, 50],
+        "timestamp": [1, 2, 1, 2],
+    }
+    for name, item in (("valid", 30), ("test", 40)):
+        table = pq.read_table(tmp_path / "out" / f"{name}.parquet").to_pydict()
+        assert (table["user_id"], table["item_id"]) == (["a"], [item])
+        assert table["is_target"] == [True]
+
+
+def test_global_time_writes_what_lies_between_once(make_log, tmp_path):
+    rows = [(1, item, item) for item in range(1, 8)] + [(2, 1, 1), (2, 9, 6), (3, 8, 6)]
+    rows += [(4, 20, 1), (4, 21, 2)]  # trained items that nobody evaluated has taken
+    export(make_log(*rows).split("global_time", cuts=(3, 6)), tmp_path / "out")
+    parts = [
+        pq.read_table(tmp_path / "out" / f"{n}.parquet").to_pydict() for n in ("valid", "test")
+    ]
+    assert [part["item_id"] for part in parts] == [[3, 4, 5], [6, 7, 9]]
+    assert [part["is_target"] for part in parts] == [[False, False, True], [False, True, True]]
+
+
+def test_times_are_absent_where_the_log_had_none(make_log, tmp_path):
+    export(make_log(*[row[:2] for row in LOG]).split(), tmp_path / "out")
+    assert pq.read_schema(tmp_path / "out" / "train.parquet").names == ["user_id", "item_id"]
+
+
+def test_pairs_of_both_kinds_are_written(make_log, tmp_path):
+    export(make_log(*LOG).split(), tmp_path / "out", draws=3)
+    for name in ("valid", "test", "valid_pairs", "test_pairs"):
+        assert (tmp_path / "out" / f"{name}.parquet").exists()
+    table = pq.read_table(tmp_path / "out" / "test_pairs_popularity.parquet").to_pydict()
+    assert table["draw"] == [0, 0, 1, 1, 2, 2]
+    assert table["item_id"][1::2] == [50, 50, 50]  # the one trained item that "a" never took
+
+
+def test_the_protocol_is_written_beside(make_log, tmp_path):
+    split = make_log(*LOG).split()
+    export(split, tmp_path / "out")
+    document = json.loads((tmp_path / "out" / "protocol.json").read_text())
+    assert document["split"] == "leave_one_out"
+    assert document["evaluated"] == {"valid": 1, "test": 1}
+    assert document["fingerprint"] == split.dataset.fingerprint
+
+
+def test_an_existing_export_is_kept_unless_told(make_log, tmp_path):
+    split = make_log(*LOG).split()
+    export(split, tmp_path / "out")
+    with pytest.raises(DataError, match="exists already"):
+        export(split, tmp_path / "out")
+    export(split, tmp_path / "out", overwrite=True)
