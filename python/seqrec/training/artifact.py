@@ -98,14 +98,25 @@ def load_artifact(folder: Path) -> Artifact:
     """
     while True:
         place = _place(folder)
-        found = place.stat().st_ino if place.is_dir() else None
         try:
-            return _read_files(place)
-        except CheckpointError:
-            now = _place(folder)
-            if found is None or not now.is_dir() or now.stat().st_ino == found:
-                raise
-            # A running training put a newer one in its place meanwhile: read that.
+            # Open, its inode is not given to another folder: the comparison below can be trusted.
+            held = os.open(place, os.O_RDONLY)
+        except FileNotFoundError:
+            if _place(folder).exists():
+                continue
+            raise CheckpointError(f"{folder} does not exist") from None
+        except OSError as error:
+            raise _as_checkpoint_error(error, place) from None
+        try:
+            saved = _read_files(place)
+            if _is_still(place, held):
+                return saved
+        except (CheckpointError, OSError) as error:
+            if _is_still(place, held):
+                raise _as_checkpoint_error(error, place) from None
+        finally:
+            os.close(held)
+        # A running training put a newer artifact in its place meanwhile: read that one.
 
 
 def exists(folder: Path) -> bool:
@@ -220,7 +231,7 @@ def _read_files(folder: Path) -> Artifact:
             continue
         try:
             tensors[path.stem] = safetensors.torch.load_file(path)
-        except (SafetensorError, OSError) as error:
+        except SafetensorError as error:
             raise CheckpointError(f"{path} is no valid safetensors file: {error}") from None
     return Artifact(tensors=tensors, documents=documents)
 
@@ -240,6 +251,19 @@ def _old(folder: Path) -> Path:
 def _place(folder: Path) -> Path:
     folder = Path(os.path.realpath(folder))
     return _old(folder) if not folder.exists() and _old(folder).is_dir() else folder
+
+
+def _as_checkpoint_error(error: CheckpointError | OSError, place: Path) -> CheckpointError:
+    if isinstance(error, CheckpointError):
+        return error
+    return CheckpointError(f"{error.filename or place} cannot be read: {error.strerror}")
+
+
+def _is_still(place: Path, held: int) -> bool:
+    try:
+        return os.path.samestat(place.stat(), os.fstat(held))
+    except FileNotFoundError:
+        return False
 
 
 def _reason(error: OSError | SafetensorError) -> str:

@@ -87,8 +87,6 @@ def parse(path: Path) -> Any:
         )
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} is no valid JSON document: {error}") from None
-    except OSError as error:
-        raise CheckpointError(f"{path} cannot be read: {error.strerror}") from None
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -118,8 +116,5 @@ def allowed(path: Path) -> Path:
 
 def digest(path: Path) -> str:
     """SHA-256 of the file, in hexadecimal."""
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise CheckpointError(f"{path} cannot be read: {error.strerror}") from None
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -10,14 +10,15 @@ import sys
 from pathlib import Path
 
 import pytest
-import tiny_run
 import torch
+
 from seqrec.errors import CheckpointError, InterruptedRunError, ResourceError
 from seqrec.training.artifact import load_artifact
 from seqrec.training.early_stop import EarlyStop
 from seqrec.training.progress import Interval
 from seqrec.training.state import Evaluation, RunState
-from tiny_run import TinyStream, run, saved_state, tiny_config
+from unit.training import tiny_run
+from unit.training.tiny_run import TinyStream, run, saved_state, tiny_config
 
 PROGRAM = [sys.executable, tiny_run.__file__]
 

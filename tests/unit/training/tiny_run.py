@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from torch import Tensor, nn
+
 from seqrec.errors import SeqrecError
 from seqrec.training.artifact import load_artifact
 from seqrec.training.config import TrainConfig
 from seqrec.training.device import seeded
 from seqrec.training.loop import train
-from torch import Tensor, nn
 
 N_ITEMS, WIDTH, ROWS = 12, 4, 6
 
