@@ -231,7 +231,7 @@ def _read_files(folder: Path) -> Artifact:
             continue
         try:
             tensors[path.stem] = safetensors.torch.load_file(path)
-        except SafetensorError as error:
+        except (SafetensorError, RuntimeError) as error:
             raise CheckpointError(f"{path} is no valid safetensors file: {error}") from None
     return Artifact(tensors=tensors, documents=documents)
 
