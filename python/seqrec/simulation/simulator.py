@@ -22,6 +22,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from seqrec import config
@@ -79,16 +80,29 @@ PRESETS: dict[PresetName, SimulationConfig] = {
 }
 
 
-def preset(name: str, seed: int | None = None) -> SimulationConfig:
-    """A named shape: "demo" (seconds), "ml-1m" (dense) or "films" (sparse).
+def preset(
+    name: str,
+    *,
+    seed: int = 0,
+    users: int | None = None,
+    items: int | None = None,
+    mean_length: float | None = None,
+) -> SimulationConfig:
+    """A named shape, "demo" (seconds), "ml-1m" (dense) or "films" (sparse), or a variation of it.
 
     Raises:
-        ConfigError: for an unknown name, with the nearest one.
+        ConfigError: for an unknown name, with the nearest one, or an impossible shape.
     """
     if name not in PRESETS:
         raise config.unknown_key("preset", name, PRESETS)
     chosen = PRESETS[name]
-    return chosen if seed is None else replace(chosen, seed=seed)
+    return replace(
+        chosen,
+        seed=seed,
+        users=chosen.users if users is None else users,
+        items=chosen.items if items is None else items,
+        mean_length=chosen.mean_length if mean_length is None else mean_length,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +141,12 @@ class Simulated:
     item_ids: NDArray[np.int64]
     timestamps: NDArray[np.int64]
     world: World
+
+    def to_pandas(self) -> pd.DataFrame:
+        """The log as a frame with the columns user_id, item_id, timestamp."""
+        return pd.DataFrame(
+            {"user_id": self.user_ids, "item_id": self.item_ids, "timestamp": self.timestamps}
+        )
 
 
 def build_world(settings: SimulationConfig) -> World:
@@ -169,9 +189,9 @@ def _lengths(settings: SimulationConfig, rng: np.random.Generator) -> NDArray[np
 
 
 def _timestamps(lengths: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
-    """Uniform starts in one year from 2020-01-01 (UTC) and gaps of one hour on average."""
+    """Uniform starts in one year from 2020-01-01 (UTC) and gaps of five days on average."""
     start = 1_577_836_800 + rng.integers(0, 365 * 86_400, size=len(lengths))
-    gaps = 1 + rng.exponential(3600.0, size=int(lengths.sum())).astype(np.int64)
+    gaps = 1 + rng.exponential(5 * 86_400.0, size=int(lengths.sum())).astype(np.int64)
     elapsed = np.cumsum(gaps)
     first = np.concatenate([[0], np.cumsum(lengths)[:-1]])
     return np.repeat(start - elapsed[first], lengths) + elapsed
