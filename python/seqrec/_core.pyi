@@ -52,7 +52,7 @@ def encode_integers(ids: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDArray[
 def encode_strings(
     offsets: NDArray[np.int64], data: NDArray[np.uint8]
 ) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.uint8]]:
-    """(codes, offsets, bytes) for UTF-8 strings data[offsets[i]:offsets[i+1]]; order of the bytes."""
+    """(codes, offsets, bytes) of UTF-8 strings data[offsets[i]:offsets[i+1]], in byte order."""
 
 def sort_events(users: NDArray[np.int32], times: NDArray[np.int64] | None) -> NDArray[np.int64]:
     """The permutation that sorts by (user, time), stable in input order."""
@@ -82,7 +82,7 @@ def n_core(
 def first_occurrences(
     items: NDArray[np.int32], starts: NDArray[np.int64], stops: NDArray[np.int64]
 ) -> NDArray[np.uint8]:
-    """For each stored event: 1 if its user has not taken the item before it, else 0 (len(items))."""
+    """For each stored event: 1 if its user has not taken the item before, else 0."""
 
 def sorted_sets(
     items: NDArray[np.int32], starts: NDArray[np.int64], stops: NDArray[np.int64]
@@ -307,7 +307,7 @@ def rank_counts(
     users: NDArray[np.int32],
     filter_seen: bool,
 ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
-    """(greater, equal, equal_before) for each row of scores [B, n_items], column j being item j + 1.
+    """(greater, equal, equal_before) for each row of scores [B, n_items]; column j is item j + 1.
 
     Counted over the other items that remain: with filter_seen the items of the user's input are
     left out. equal_before: equal scores with a smaller id. A target that is itself in the input
@@ -332,9 +332,7 @@ def top_k(
 def rank_metrics(ranks: NDArray[np.float64], k: int) -> NDArray[np.float64]:
     """[M, 3]: hit, ndcg and mrr at k for each rank; one relevant item a user, so idcg = 1."""
 
-def bootstrap_means(
-    values: NDArray[np.float64], resamples: int, seed: int
-) -> NDArray[np.float64]:
+def bootstrap_means(values: NDArray[np.float64], resamples: int, seed: int) -> NDArray[np.float64]:
     """[resamples, C]: means of the columns of values [M, C] over users drawn with replacement.
 
     The users drawn depend on (seed, resample) and M alone: two runs are compared on the same ones.

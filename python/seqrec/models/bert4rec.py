@@ -138,7 +138,7 @@ class BERT4Rec(nn.Module):
     Its first weights come from torch's default generator.
     """
 
-    pad_side = "left"
+    pad_side: Literal["left"] = "left"
 
     def __init__(
         self, n_items: int, config: BERT4RecConfig, task: Literal["next_item", "relevance"]

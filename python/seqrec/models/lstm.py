@@ -14,6 +14,7 @@ B batch, C candidates, D embedding_dim, H hidden_size, L length, N items.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -53,7 +54,7 @@ class LSTM(nn.Module):
     Its first weights come from torch's default generator.
     """
 
-    pad_side = "right"
+    pad_side: Literal["right"] = "right"
 
     def __init__(self, n_items: int, config: LSTMConfig) -> None:
         super().__init__()

@@ -1,1 +1,24 @@
 """Training: losses, the loop, and the one safe artifact that it leaves behind."""
+
+from seqrec.training.artifact import Artifact, check_state, load_artifact, save_artifact
+from seqrec.training.config import TrainConfig
+from seqrec.training.device import choose_device, seeded
+from seqrec.training.loop import train
+from seqrec.training.objectives import ObjectiveConfig, make_objective
+from seqrec.training.run import BEST, TrainResult, Validate
+
+__all__ = [
+    "BEST",
+    "Artifact",
+    "ObjectiveConfig",
+    "TrainConfig",
+    "TrainResult",
+    "Validate",
+    "check_state",
+    "choose_device",
+    "load_artifact",
+    "make_objective",
+    "save_artifact",
+    "seeded",
+    "train",
+]

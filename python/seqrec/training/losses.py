@@ -138,8 +138,10 @@ class _CrossEntropySum(torch.autograd.Function):
         return total
 
     @staticmethod
-    @once_differentiable  # pyright: ignore[reportIncompatibleMethodOverride] (its stub has no names)
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+    @once_differentiable
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride] - the stub names no argument
+        ctx: Any, *grads: Tensor
+    ) -> tuple[Tensor | None, ...]:
         (scale,) = grads
         return (*(grad * scale for grad in ctx.saved_tensors), None, None, None)
 
