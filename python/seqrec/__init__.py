@@ -1,1 +1,39 @@
-"""Sequential recommendation: LSTM and BERT4Rec in PyTorch, fed by a parallel Rust data path."""
+"""Sequential recommendation: LSTM and BERT4Rec in PyTorch, fed by a parallel Rust data path.
+
+The names below are imported when they are first used, so that `import seqrec` costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from seqrec.data import Dataset, Interactions, PrepareConfig
+    from seqrec.experiment import Run, RunConfig, fit, load
+
+_HOMES = {
+    "Dataset": "seqrec.data",
+    "Interactions": "seqrec.data",
+    "PrepareConfig": "seqrec.data",
+    "Run": "seqrec.experiment",
+    "RunConfig": "seqrec.experiment",
+    "fit": "seqrec.experiment",
+    "load": "seqrec.experiment",
+}
+_ROOMS = ("batches", "comparison", "config", "data", "errors", "evaluation", "experiment", "models",
+          "simulation", "training")  # fmt: skip
+
+__all__ = ["Dataset", "Interactions", "PrepareConfig", "Run", "RunConfig", "fit", "load"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    if name in _ROOMS:
+        return import_module(f"seqrec.{name}")
+    raise AttributeError(f"module 'seqrec' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES, *_ROOMS])

@@ -3,3 +3,37 @@
 The evaluation never sees a model: it takes scorers (`scorers.py`), so that baselines, models and
 the predictions of other libraries go through the same code.
 """
+
+from seqrec.evaluation.calibration import calibrated
+from seqrec.evaluation.intervals import Difference, Estimate
+from seqrec.evaluation.next_item import (
+    EvalConfig,
+    NextItemResult,
+    compare_next_item,
+    evaluate_next_item,
+)
+from seqrec.evaluation.predictions import judge_next_item, judge_relevance
+from seqrec.evaluation.relevance import RelevanceResult, compare_relevance, evaluate_relevance
+from seqrec.evaluation.report import Report, grid, table
+from seqrec.evaluation.scorers import NextItemScorer, PairScorer, pairs_by_column
+
+__all__ = [
+    "Difference",
+    "Estimate",
+    "EvalConfig",
+    "NextItemResult",
+    "NextItemScorer",
+    "PairScorer",
+    "RelevanceResult",
+    "Report",
+    "calibrated",
+    "compare_next_item",
+    "compare_relevance",
+    "evaluate_next_item",
+    "evaluate_relevance",
+    "grid",
+    "judge_next_item",
+    "judge_relevance",
+    "pairs_by_column",
+    "table",
+]
