@@ -1,0 +1,7 @@
+"""The wiring: a run from its config to a model that can be judged, saved and asked."""
+
+from seqrec.experiment.config import MODELS, TASKS, RunConfig, resolve
+from seqrec.experiment.fit import fit, fit_layers
+from seqrec.experiment.run import Run, load
+
+__all__ = ["MODELS", "TASKS", "Run", "RunConfig", "fit", "fit_layers", "load", "resolve"]

@@ -1,0 +1,181 @@
+"""RunConfig: everything that decides what a training run computes, and its defaults.
+
+A run is one cell of the comparison: a model and a task. Tables that have no meaning for the cell
+are not part of its config, so that setting one is an error instead of a knob that does nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from seqrec import config
+from seqrec.batches import ClozeConfig, NegativeConfig, WindowConfig
+from seqrec.errors import ConfigError
+from seqrec.evaluation import EvalConfig
+from seqrec.models import BERT4RecConfig, LSTMConfig
+from seqrec.training import ObjectiveConfig, TrainConfig
+
+ModelName = Literal["lstm", "bert4rec"]
+TaskName = Literal["next_item", "relevance"]
+MODELS: tuple[ModelName, ...] = ("lstm", "bert4rec")
+TASKS: tuple[TaskName, ...] = ("next_item", "relevance")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartConfig:
+    """Where the item vectors start.
+
+    "svd" is a truncated SVD of the positive pointwise mutual information of the items that stand
+    within `window` of each other in the training sequences, weighted by 1 / distance and scaled to
+    the standard deviation `std`. "random" leaves the model's own initialisation.
+    """
+
+    item_vectors: Literal["svd", "random"] = "svd"
+    window: int = 5
+    std: float = 0.05
+
+    def __post_init__(self) -> None:
+        config.check(self.window >= 1, "start.window", self.window, "at least 1")
+        config.check(self.std > 0, "start.std", self.std, "above 0")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelevanceConfig:
+    """Which targets BERT4Rec's relevance rows have.
+
+    Attributes:
+        targets_per_user: target positions of a user in an epoch, drawn anew in each; all of them
+            where the user has no more. Each is one row for itself and one for its negative.
+    """
+
+    targets_per_user: int = 16
+
+    def __post_init__(self) -> None:
+        config.check(
+            self.targets_per_user >= 1,
+            "relevance.targets_per_user", self.targets_per_user, "at least 1",
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunConfig:
+    """One training run. Tables that are None have no meaning for this model and task."""
+
+    model: ModelName
+    task: TaskName
+    lstm: LSTMConfig | None = None
+    bert4rec: BERT4RecConfig | None = None
+    windows: WindowConfig = field(default_factory=WindowConfig)
+    cloze: ClozeConfig | None = None
+    relevance: RelevanceConfig | None = None
+    negatives: NegativeConfig | None = None
+    start: StartConfig = field(default_factory=StartConfig)
+    objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
+    training: TrainConfig = field(default_factory=TrainConfig)
+    evaluation: EvalConfig = field(default_factory=EvalConfig)
+
+    def __post_init__(self) -> None:
+        wanted = _tables(self.model, self.task, self.objective.loss)
+        for table in ("lstm", "bert4rec", "cloze", "relevance", "negatives"):
+            given = getattr(self, table) is not None
+            if given and table not in wanted:
+                raise ConfigError(
+                    f"table [{table}] has no meaning for {self.model} on {self.task} "
+                    f"with loss {self.objective.loss!r}: leave it out"
+                )
+            if not given and table in wanted:
+                raise ConfigError(f"table [{table}] is missing for {self.model} on {self.task}")
+        if self.bert4rec is not None:
+            config.check(
+                self.bert4rec.max_seq_len == self.windows.max_seq_len,
+                "bert4rec.max_seq_len", self.bert4rec.max_seq_len,
+                f"left out, or windows.max_seq_len, which is {self.windows.max_seq_len}",
+            )  # fmt: skip
+
+    @property
+    def popularity_matched(self) -> bool:
+        """Whether a relevance run is judged on popularity-matched negatives: as it is trained."""
+        return self.negatives is not None and self.negatives.neg_sampling == "popularity"
+
+
+def _tables(model: str, task: str, loss: str) -> set[str]:
+    """The optional tables that a cell reads."""
+    tables = {model}
+    if task == "relevance":
+        tables.add("negatives")
+        if model == "bert4rec":
+            tables.add("relevance")
+    else:
+        if model == "bert4rec":
+            tables.add("cloze")
+        if loss != "ce":
+            tables.add("negatives")
+    return tables
+
+
+def defaults(model: ModelName, task: TaskName, loss: str | None = None) -> dict[str, Any]:
+    """The default tables of one cell: what a recipe and the flags are laid over.
+
+    Raises:
+        ConfigError: for an unknown model or task, with the nearest name.
+    """
+    if model not in MODELS:
+        raise config.unknown_key("model", str(model), MODELS)
+    if task not in TASKS:
+        raise config.unknown_key("task", str(task), TASKS)
+    loss = loss or ("ce" if task == "next_item" else "bce")
+    tables: dict[str, Any] = {"model": model, "task": task, "objective": {"loss": loss}}
+    for table in sorted(_tables(model, task, loss)):
+        tables[table] = {}
+    if task == "relevance":
+        tables["training"] = {"monitor": "accuracy"}
+    elif loss != "ce":
+        tables["negatives"] = {"num_negatives": 256}
+    return tables
+
+
+def resolve(
+    layers: Mapping[str, Mapping[str, Any]],
+) -> tuple[RunConfig, dict[str, str]]:
+    """The config of named layers laid over the defaults, and where each set value came from.
+
+    `layers` maps a name ("recipe", "--set", ...) to tables; later layers win. The layers together
+    must say the model and the task.
+    """
+    asked = config.merge(*layers.values())
+    for key in ("model", "task"):
+        if key not in asked:
+            raise ConfigError(f"option `{key}` is missing: name it in the recipe or by --{key}")
+    loss = asked.get("objective", {}).get("loss")
+    base = defaults(asked["model"], asked["task"], loss)
+    tables = config.merge(base, asked)
+    if "bert4rec" in tables and asked["model"] == "bert4rec":
+        # The length of a row is said once, with the windows; the model has to agree.
+        length = tables.get("windows", {}).get("max_seq_len", WindowConfig().max_seq_len)
+        tables["bert4rec"].setdefault("max_seq_len", length)
+    return config.read(RunConfig, tables), config.origins({"default": base, **layers})
+
+
+def to_toml(run: RunConfig, origins: Mapping[str, str]) -> str:
+    """Every option as TOML, with a comment that says where it came from."""
+    tables = config.to_dict(run)
+    lines = [f'{key} = "{tables.pop(key)}"' for key in ("model", "task")]
+    for table, options in tables.items():
+        lines += ["", f"[{table}]"]
+        for key, value in options.items():
+            origin = origins.get(f"{table}.{key}", "default")
+            shown = f"# {key} is not set" if value is None else f"{key} = {_toml_value(value)}"
+            lines.append(f"{shown:<40} # {origin}")
+    return "\n".join(lines)
+
+
+def _toml_value(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return f'"{value}"'
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(_toml_value(v) for v in value)}]"
+    return repr(value)

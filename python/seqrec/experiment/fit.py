@@ -1,0 +1,225 @@
+"""The wiring of a training run, read top to bottom: config -> model, batches, loss -> Run."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from seqrec import config as configs
+from seqrec.batches import (
+    BatchStream,
+    ClozeRows,
+    Negatives,
+    NextItemRows,
+    RelevancePairRows,
+    RelevanceSequenceRows,
+)
+from seqrec.data import Split, evaluation_negatives, item_vectors
+from seqrec.evaluation import evaluate_next_item, evaluate_relevance
+from seqrec.experiment.config import RunConfig, resolve
+from seqrec.experiment.run import Run, artifact_documents, artifact_tensors, new_model
+from seqrec.experiment.scorer import ModelPairScorer, ModelScorer, max_history
+from seqrec.models import LSTM, BERT4Rec
+from seqrec.training import (
+    Artifact,
+    Validate,
+    choose_device,
+    make_objective,
+    seeded,
+    train,
+)
+
+logger = logging.getLogger(__name__)
+
+AnyRows = NextItemRows | ClozeRows | RelevanceSequenceRows | RelevancePairRows
+VALIDATION_DRAWS = 2  # of the protocol's ten: enough to choose by, a fifth of the time
+
+
+def fit(
+    model: str,
+    split: Split,
+    *,
+    task: str = "next_item",
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    lr: float | None = None,
+    max_seq_len: int | None = None,
+    monitor: str | None = None,
+    patience: int | None = None,
+    seed: int | None = None,
+    device: str | None = None,
+    config: Mapping[str, Any] | None = None,
+    recipe: str | Path | None = None,
+    folder: str | Path | None = None,
+    resume: bool = False,
+) -> Run:
+    """Trains a model on the training part of a split, choosing the weights on validation.
+
+    The named options are the ones that most people set. `config` reaches every other one as nested
+    tables, and `recipe` is a TOML file of such tables; what is given by name wins over `config`,
+    which wins over `recipe`.
+
+    Args:
+        model: "lstm" or "bert4rec".
+        split: from `Interactions.split` or `Dataset.split`.
+        task: "next_item" or "relevance".
+        epochs: passes over the training rows.
+        batch_size: rows of a step.
+        lr: peak learning rate.
+        max_seq_len: tokens that the model reads at most.
+        monitor: validation metric that chooses the weights.
+        patience: validations without a better value after which to stop.
+        seed: of weights, dropout, batches and negatives.
+        device: "auto", "cpu", "mps", "cuda" or "cuda:N".
+        config: nested tables, as {"lstm": {"hidden_size": 512}}.
+        recipe: TOML file.
+        folder: where the run is kept; without one it lives in memory until `Run.save`.
+        resume: go on with the run that stopped in `folder`.
+
+    Raises:
+        ConfigError: for an unknown option or a value out of range.
+        DataError: if the training part cannot be trained on.
+    """
+    training = {
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "lr": lr,
+        "monitor": monitor,
+        "patience": patience,
+        "seed": seed,
+        "device": device,
+    }
+    named: dict[str, Any] = {"model": model, "task": task}
+    named["training"] = {key: value for key, value in training.items() if value is not None}
+    if max_seq_len is not None:
+        named["windows"] = {"max_seq_len": max_seq_len}
+    layers = {
+        f"recipe {recipe}": configs.read_toml(Path(recipe)) if recipe else {},
+        "config": config or {},
+        "argument": named,
+    }
+    place = None if folder is None else Path(folder)
+    return fit_layers(layers, split, folder=place, resume=resume)
+
+
+def fit_layers(
+    layers: Mapping[str, Mapping[str, Any]],
+    split: Split,
+    *,
+    folder: Path | None = None,
+    resume: bool = False,
+) -> Run:
+    """`fit` with the config as named layers of tables, later ones winning; see `resolve`."""
+    run_config, origins = resolve(layers)
+    device = choose_device(run_config.training.device)
+    model = build_model(run_config, split)
+    identity = {"config": configs.to_dict(run_config), "data": split.dataset.fingerprint}
+    identity["config"].pop("training")  # the loop compares its own options
+    rows = build_rows(run_config, split)
+    result = train(
+        model,
+        build_stream(rows, run_config, device),
+        objective=make_objective(
+            run_config.objective,
+            run_config.model,
+            run_config.task,
+            log_q=None if rows.negatives is None else rows.negatives.log_q,
+        ),
+        config=run_config.training,
+        validate=build_validate(run_config, split),
+        folder=folder,
+        resume=resume,
+        identity={**identity, "split": split.name},
+        keep=Artifact(
+            tensors=artifact_tensors(split.dataset.item_ids),
+            documents=artifact_documents(run_config, origins, split),
+        ),
+        no_decay=("items.weight",) if run_config.objective.l2 > 0 else (),
+    )
+    logger.info("%s after %d steps, best at %d", result.status, result.steps, result.best_step)
+    return Run(
+        config=run_config,
+        origins=origins,
+        model=model.eval(),
+        item_ids=split.dataset.item_ids,
+        split=split,
+        dataset=split.dataset,
+        filter_seen=split.filter_seen,
+        folder=folder,
+        training=result,
+    )
+
+
+def build_model(run_config: RunConfig, split: Split) -> LSTM | BERT4Rec:
+    """The model with its first weights, drawn from the run's seed; item vectors as [start] says."""
+    with seeded(run_config.training.seed):
+        model = new_model(run_config, split.dataset.n_items)
+    start = run_config.start
+    if start.item_vectors == "svd":
+        width = model.items.weight.shape[1]
+        vectors = item_vectors(
+            split.train, split.dataset.n_items, width, window=start.window, std=start.std
+        )
+        model.start_item_vectors(torch.from_numpy(vectors))
+    return model
+
+
+def build_stream(rows: AnyRows, run_config: RunConfig, device: torch.device) -> BatchStream:
+    """The training batches of a run: this rank's share of them under torch.distributed."""
+    distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
+    return BatchStream(
+        rows,
+        run_config.training.batch_size,
+        run_config.training.seed,
+        rank=torch.distributed.get_rank() if distributed else 0,
+        world_size=torch.distributed.get_world_size() if distributed else 1,
+        device=device,
+    )
+
+
+def build_rows(run_config: RunConfig, split: Split) -> AnyRows:
+    """What a training row is, for the model and task of a run."""
+    sequences, n_items, windows = split.train, split.dataset.n_items, run_config.windows
+    negatives = None
+    if run_config.negatives is not None:
+        negatives = Negatives(sequences, n_items, run_config.negatives)
+    if run_config.task == "next_item":
+        if run_config.model == "lstm":
+            return NextItemRows(sequences, windows, negatives=negatives)
+        return ClozeRows(sequences, n_items, windows, run_config.cloze, negatives=negatives)
+    assert negatives is not None  # RunConfig has the table for relevance
+    if run_config.model == "lstm":
+        return RelevanceSequenceRows(sequences, negatives, windows)
+    assert run_config.relevance is not None  # RunConfig has the table for BERT4Rec's relevance
+    return RelevancePairRows(
+        sequences,
+        negatives,
+        max_seq_len=windows.max_seq_len,
+        targets_per_user=run_config.relevance.targets_per_user,
+    )
+
+
+def build_validate(run_config: RunConfig, split: Split) -> Validate:
+    """What the training loop calls to judge the current weights on the validation part."""
+    part, limit = split.valid, max_history(run_config)
+    if run_config.task == "next_item":
+
+        def ranks(model: nn.Module) -> Mapping[str, float]:
+            scorer = ModelScorer(model, limit)  # type: ignore[arg-type]
+            return evaluate_next_item(scorer, split, part, run_config.evaluation).values()
+
+        return ranks
+    negatives = evaluation_negatives(
+        split, part, draws=VALIDATION_DRAWS, popularity=run_config.popularity_matched
+    )
+
+    def pairs(model: nn.Module) -> Mapping[str, float]:
+        scorer = ModelPairScorer(ModelScorer(model, limit))  # type: ignore[arg-type]
+        return evaluate_relevance(scorer, split, part, negatives).values()
+
+    return pairs
