@@ -1,0 +1,81 @@
+"""The command line `seqrec`: one file a verb, each a thin shell over the library.
+
+Nothing heavy is imported before a command runs, so that `--help` answers at once. Exit codes:
+0 done, 1 a defect of ours, 2 options, 3 data, 4 checkpoint, 5 resources, 130 SIGINT, 143 SIGTERM.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+
+from seqrec.cli import audit, compare, data, demo, doctor, evaluate, prepare, recommend, train
+from seqrec.errors import SeqrecError
+
+# typer carries click's exceptions under a private name; this is the base of the public one.
+UsageError: type[typer.BadParameter] = typer.BadParameter.__base__  # type: ignore[assignment]
+
+app = typer.Typer(
+    name="seqrec",
+    help="Sequential recommendation: LSTM and BERT4Rec, fed by a parallel Rust data path.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+app.add_typer(data.app, name="data")
+app.command("prepare")(prepare.prepare)
+app.command("audit")(audit.audit)
+app.command("train")(train.train)
+app.command("evaluate")(evaluate.evaluate)
+app.command("recommend")(recommend.recommend)
+app.add_typer(compare.app, name="compare")
+app.command("demo")(demo.demo)
+app.command("doctor")(doctor.doctor)
+
+
+@app.callback()
+def _root(
+    debug: bool = typer.Option(False, "--debug", help="Show tracebacks of refused input too."),
+) -> None:
+    if debug:
+        os.environ["SEQREC_DEBUG"] = "1"
+
+
+def main() -> None:
+    """Runs the command line and exits with the code that the outcome deserves."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Runs one command; errors become one line on stderr and an exit code."""
+    try:
+        code = app(arguments, standalone_mode=False)
+        sys.stdout.flush()
+    except SeqrecError as error:
+        if os.environ.get("SEQREC_DEBUG"):
+            raise
+        return _complain(str(error), error.exit_code)
+    except UsageError as error:
+        error.show()
+        return 2
+    except (typer.Abort, KeyboardInterrupt):
+        return _complain("interrupted", 130)
+    except BrokenPipeError:
+        # The reader of our output has gone, as `head` does: nobody is left to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        if os.environ.get("SEQREC_DEBUG"):
+            raise
+        return _complain(f"{error.strerror or error}: {error.filename or 'output'}", 5)
+    return code if isinstance(code, int) else 0
+
+
+def _complain(message: str, code: int) -> int:
+    print(f"seqrec: error: {message}", file=sys.stderr)
+    return code

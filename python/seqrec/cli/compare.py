@@ -1,0 +1,72 @@
+"""`seqrec compare`: models x tasks x data sets as one table, and the reference study's figures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from seqrec.cli.options import (
+    Format,
+    Model,
+    Output,
+    PartName,
+    Settings,
+    Split,
+    SplitName,
+    Task,
+)
+
+app = typer.Typer(no_args_is_help=True, help="Compare both models on both tasks, with baselines.")
+Out = Annotated[Path, typer.Option("--out", "-o", help="Folder of the cells.")]
+
+
+@app.command()
+def run(
+    data: Annotated[list[Path], typer.Argument(help="Folders made by `seqrec prepare`.")],
+    out: Out = Path("comparison"),
+    model: Annotated[list[Model] | None, typer.Option(help="[default: both]")] = None,
+    task: Annotated[list[Task] | None, typer.Option(help="[default: both]")] = None,
+    part: Annotated[PartName, typer.Option(help="Which part is judged.")] = PartName.TEST,
+    split: Split = SplitName.LEAVE_ONE_OUT,
+    recipes: Annotated[
+        Path | None, typer.Option(help="Folder of DATA-MODEL-TASK.toml, for cells that have one.")
+    ] = None,
+    settings: Settings = None,
+    output: Output = Format.TEXT,
+) -> None:
+    """Train what is missing and print the tables; finished cells are skipped."""
+    from seqrec import config
+    from seqrec.comparison import compare
+    from seqrec.comparison.render import render
+    from seqrec.data import Dataset
+
+    layers = {"--set": config.parse_assignments(settings or [])}
+    done = []
+    for folder in data:
+        done += compare(
+            folder.name, Dataset.load(folder).split(split.value), folder=out, part=part.value,
+            models=[m.value for m in model] if model else [m.value for m in Model],
+            tasks=[t.value for t in task] if task else [t.value for t in Task],
+            layers=layers, recipes=recipes, say=lambda line: typer.echo(line, err=True),
+        )  # fmt: skip
+    document = render(done, output.value)
+    (out / "comparison.json").write_text(render(done, "json") + "\n", encoding="utf-8")
+    (out / "comparison.md").write_text(render(done, "markdown") + "\n", encoding="utf-8")
+    typer.echo(document)
+
+
+@app.command()
+def study(
+    results: Annotated[
+        list[Path] | None, typer.Argument(help="comparison.json files, to stand beside it.")
+    ] = None,
+    output: Output = Format.TEXT,
+) -> None:
+    """Print the reference study's accuracies, beside ours where they are given."""
+    from seqrec.comparison import study_tables
+    from seqrec.comparison.render import read_json
+
+    compared = [comparison for path in results or [] for comparison in read_json(path)]
+    typer.echo(study_tables(compared, "markdown" if output is Format.MARKDOWN else "text"))

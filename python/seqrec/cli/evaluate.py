@@ -1,0 +1,72 @@
+"""`seqrec evaluate`: a trained run, or any other system's predictions, by the protocol."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from seqrec.cli.options import Format, Output, PartName, Split, SplitName, Task
+
+
+def evaluate(
+    data: Annotated[Path, typer.Argument(help="Folder made by `seqrec prepare`.")],
+    run: Annotated[Path | None, typer.Option(help="Folder made by `seqrec train`.")] = None,
+    predictions: Annotated[
+        Path | None,
+        typer.Option(help="Parquet of user_id, item_id, score: lists, or the exported pairs."),
+    ] = None,
+    part: Annotated[PartName, typer.Option(help="Which part is judged.")] = PartName.VALID,
+    task: Annotated[
+        Task | None, typer.Option(help="What the predictions are for (with --predictions).")
+    ] = None,
+    split: Split = SplitName.LEAVE_ONE_OUT,
+    per_user: Annotated[
+        Path | None, typer.Option(help="Parquet to write the results of each user to.")
+    ] = None,
+    output: Output = Format.TEXT,
+) -> None:
+    """Judge a run or a file of predictions; metrics come with 95 % intervals and the protocol."""
+    from seqrec.data import Dataset, evaluation_negatives
+    from seqrec.errors import ConfigError
+    from seqrec.evaluation import judge_next_item, judge_relevance
+    from seqrec.experiment import load
+
+    if (run is None) == (predictions is None):
+        raise ConfigError("give either --run or --predictions")
+    dataset = Dataset.load(data)
+    if run is not None:
+        report = load(run, dataset=dataset).evaluate(part.value, per_user=per_user)
+    elif predictions is not None and task is not None:
+        cut = dataset.split(split.value)
+        judged = cut.part(part.value)
+        frame = read_parquet(predictions)
+        if task is Task.NEXT_ITEM:
+            result = judge_next_item(frame, cut, judged)
+        else:
+            result = judge_relevance(frame, cut, judged, evaluation_negatives(cut, judged))
+        if per_user is not None:
+            result.write(per_user, dataset.user_ids, dataset.item_ids)
+        report = result.report(predictions.name)
+    else:
+        raise ConfigError("--predictions needs --task")
+    shown = {
+        Format.TEXT: report.to_text,
+        Format.MARKDOWN: report.to_markdown,
+        Format.JSON: report.to_json,
+    }
+    typer.echo(shown[output]())
+
+
+def read_parquet(path: Path) -> Any:
+    """The table of a Parquet file."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from seqrec.errors import DataError
+
+    try:
+        return pq.read_table(path)
+    except (OSError, pa.ArrowException) as error:
+        raise DataError(f"cannot read {path} as Parquet: {error}") from None

@@ -1,0 +1,64 @@
+"""Options that several verbs share: said once, so that they read the same everywhere."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class Model(StrEnum):
+    """The two models."""
+
+    LSTM = "lstm"
+    BERT4REC = "bert4rec"
+
+
+class Task(StrEnum):
+    """The two tasks."""
+
+    NEXT_ITEM = "next_item"
+    RELEVANCE = "relevance"
+
+
+class SplitName(StrEnum):
+    """How a data set is cut."""
+
+    LEAVE_ONE_OUT = "leave_one_out"
+    GLOBAL_TIME = "global_time"
+
+
+class PartName(StrEnum):
+    """The part that is judged."""
+
+    VALID = "valid"
+    TEST = "test"
+
+
+class Repeats(StrEnum):
+    """What happens to repeated (user, item) pairs."""
+
+    KEEP = "keep"
+    FIRST = "first"
+    DROP_CONSECUTIVE = "drop-consecutive"
+
+
+class Format(StrEnum):
+    """How a table is printed."""
+
+    TEXT = "text"
+    MARKDOWN = "markdown"
+    JSON = "json"
+
+
+DataFolder = Annotated[Path, typer.Argument(help="Folder made by `seqrec prepare`.")]
+RunFolder = Annotated[Path, typer.Argument(help="Folder made by `seqrec train`.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Any option of the config: training.lr=1e-3"),
+]
+Split = Annotated[SplitName, typer.Option("--split", help="How the data set is cut.")]
+Output = Annotated[Format, typer.Option("--format", help="How the result is printed.")]

@@ -1,0 +1,55 @@
+"""`seqrec prepare`: from a raw log to a prepared data set, with its audit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from seqrec.cli.options import Overwrite, Repeats, Split, SplitName
+
+
+def prepare(
+    log: Annotated[
+        str, typer.Argument(help="CSV, TSV, Parquet (file, glob, folder) or MovieLens ratings.")
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the prepared data set.")],
+    user_col: Annotated[str, typer.Option(help="Column of the user ids.")] = "user_id",
+    item_col: Annotated[str, typer.Option(help="Column of the item ids.")] = "item_id",
+    time_col: Annotated[
+        str | None, typer.Option(help="Column of the timestamps [default: timestamp, if there].")
+    ] = None,
+    min_user: Annotated[int, typer.Option(help="Drop users with fewer actions.")] = 1,
+    min_item: Annotated[int, typer.Option(help="Drop items with fewer actions.")] = 1,
+    repeats: Annotated[
+        Repeats, typer.Option(help="What happens to repeated (user, item) pairs.")
+    ] = Repeats.KEEP,
+    small: Annotated[
+        bool, typer.Option("--small", help="Keep a keyed tenth of the users.")
+    ] = False,
+    export: Annotated[
+        Path | None, typer.Option(help="Folder for the parts and pairs, for other libraries.")
+    ] = None,
+    split: Split = SplitName.LEAVE_ONE_OUT,
+    overwrite: Overwrite = False,
+) -> None:
+    """Encode, sort, filter and store a log; print the audit."""
+    from seqrec.data import Interactions, PrepareConfig
+    from seqrec.data.audit import render
+    from seqrec.data.export import export as export_split
+
+    interactions = Interactions.from_file(
+        log, user_col=user_col, item_col=item_col, time_col=time_col
+    )
+    dataset = interactions.prepare(
+        PrepareConfig(min_user=min_user, min_item=min_item, repeats=repeats.value)
+    )
+    if small:
+        dataset = dataset.small()
+    dataset.save(out, overwrite=overwrite)
+    typer.echo(render(dataset.audit))
+    if export is not None:
+        export_split(dataset.split(split.value), export, overwrite=overwrite)
+        typer.echo(f"parts and pairs: {export}")
+    typer.echo(f"prepared data set: {out}")

@@ -1,0 +1,112 @@
+"""`seqrec recommend`: the best items for known users or for new sequences."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from seqrec.cli.options import RunFolder
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from seqrec.data import Vocabulary
+
+
+def recommend(
+    run: RunFolder,
+    sequence: Annotated[
+        list[str] | None,
+        typer.Option("--sequence", help="Items of somebody new, oldest first: a,b,c (repeatable)."),
+    ] = None,
+    sequences: Annotated[
+        Path | None,
+        typer.Option(help="CSV or Parquet of user_id, item_id[, timestamp]: many new sequences."),
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Prepared data set, for the histories of known users.")
+    ] = None,
+    user: Annotated[
+        list[str] | None, typer.Option("--user", help="A known user (repeatable) [default: all].")
+    ] = None,
+    k: Annotated[int, typer.Option("-k", help="Items for each user.")] = 10,
+    filter_seen: Annotated[
+        bool | None,
+        typer.Option("--filter-seen/--keep-seen", help="[default: as the run was evaluated]"),
+    ] = None,
+    exclude: Annotated[
+        list[str] | None, typer.Option(help="An item that nobody gets (repeatable).")
+    ] = None,
+    candidates: Annotated[
+        list[str] | None, typer.Option(help="Rank these items alone (repeatable).")
+    ] = None,
+    unknown: Annotated[
+        str, typer.Option(help="Unknown items: skip (and count) or error.")
+    ] = "skip",
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Parquet to write; else CSV is printed.")
+    ] = None,
+) -> None:
+    """Print or write user_id, item_id, score, probability, rank."""
+    from seqrec.data import Dataset
+    from seqrec.errors import ConfigError
+    from seqrec.experiment import load
+
+    if sum(source is not None for source in (sequence, sequences, data)) != 1:
+        raise ConfigError("give exactly one of --sequence, --sequences and --data")
+    dataset = None if data is None else Dataset.load(data)
+    loaded = load(run, dataset=dataset)
+    options = {
+        "k": k,
+        "filter_seen": filter_seen,
+        "exclude": _ids(loaded.item_ids, exclude or []),
+        "candidates": _ids(loaded.item_ids, candidates) if candidates else None,
+        "unknown": unknown,
+    }
+    if dataset is not None:
+        users = _ids(dataset.user_ids, user) if user else None
+        frame = loaded.recommend(users=users, **options)
+    elif sequences is not None:
+        labels, histories = _read_sequences(sequences)
+        frame = loaded.recommend(sequences=histories, **options)
+        frame["user_id"] = labels[frame["user_id"].to_numpy()]
+    else:
+        raw = [_ids(loaded.item_ids, text.split(",")) for text in sequence or []]
+        frame = loaded.recommend(sequences=raw, **options)
+    skipped = frame.attrs["unknown_items"]
+    if skipped:
+        typer.echo(
+            f"{skipped:,} events with items that the model does not know were skipped", err=True
+        )
+    if out is None:
+        typer.echo(frame.to_csv(index=False), nl=False)
+    else:
+        frame.to_parquet(out, index=False)
+        typer.echo(f"{out}: {len(frame):,} recommendations for {frame.user_id.nunique():,} users")
+
+
+def _ids(vocabulary: Vocabulary, texts: list[str]) -> list[str] | list[int]:
+    """Ids typed on the command line: integers where the model's ids are."""
+    from seqrec.errors import DataError
+
+    if not vocabulary.is_integer:
+        return texts
+    try:
+        return [int(text) for text in texts]
+    except ValueError:
+        wrong = next(text for text in texts if not text.strip().lstrip("+-").isdigit())
+        raise DataError(f"id {wrong!r} is no integer, as all ids of this data are") from None
+
+
+def _read_sequences(path: Path) -> tuple[NDArray[Any], list[list[Any]]]:
+    """Raw user ids and the raw item histories of a log, oldest first."""
+    import numpy as np
+
+    from seqrec.data import Interactions
+
+    dataset = Interactions.from_file(str(path)).prepare()
+    everybody = range(dataset.n_users)
+    histories = [dataset.item_ids.decode(dataset.sequences.user(u) - 1).tolist() for u in everybody]
+    return dataset.user_ids.decode(np.arange(dataset.n_users)), histories

@@ -1,0 +1,65 @@
+"""`seqrec train`: one model on one task."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from seqrec.cli.options import DataFolder, Model, Overwrite, Settings, Split, SplitName, Task
+
+
+def train(
+    data: DataFolder,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the run.")],
+    model: Annotated[Model | None, typer.Option(help="Overrides the recipe's.")] = None,
+    task: Annotated[Task | None, typer.Option(help="Overrides the recipe's.")] = None,
+    recipe: Annotated[
+        Path | None, typer.Option(help="TOML file of options; the flags below win over it.")
+    ] = None,
+    split: Split = SplitName.LEAVE_ONE_OUT,
+    epochs: Annotated[int | None, typer.Option(help="training.epochs")] = None,
+    seed: Annotated[int | None, typer.Option(help="training.seed")] = None,
+    device: Annotated[str | None, typer.Option(help="training.device: auto, cpu, cuda...")] = None,
+    threads: Annotated[int | None, typer.Option(help="training.threads of PyTorch")] = None,
+    max_minutes: Annotated[float | None, typer.Option(help="Stop after so many minutes.")] = None,
+    settings: Settings = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where the run stopped.")] = False,
+    overwrite: Overwrite = False,
+    print_config: Annotated[
+        bool, typer.Option("--print-config", help="Print every option and its origin, and stop.")
+    ] = False,
+) -> None:
+    """Train a model; print its validation metrics. The test part is not touched."""
+    from seqrec import config
+    from seqrec.data import Dataset
+    from seqrec.experiment import fit_layers, resolve
+    from seqrec.experiment.config import to_toml
+
+    flags = {
+        "epochs": epochs,
+        "seed": seed,
+        "device": device,
+        "threads": threads,
+        "max_minutes": max_minutes,
+    }
+    cell = {"model": model and model.value, "task": task and task.value}
+    layers = {
+        f"recipe {recipe}": config.read_toml(recipe) if recipe else {},
+        "flag": {
+            **{key: value for key, value in cell.items() if value is not None},
+            "training": {key: value for key, value in flags.items() if value is not None},
+        },
+        "--set": config.parse_assignments(settings or []),
+    }
+    if print_config:
+        typer.echo(to_toml(*resolve(layers)))
+        return
+    dataset = Dataset.load(data)
+    if overwrite and (out / "last").exists():
+        shutil.rmtree(out)
+    run = fit_layers(layers, dataset.split(split.value), folder=out, resume=resume)
+    typer.echo(run.evaluate("valid").to_text())
+    typer.echo(f"run: {out}\nnext: seqrec evaluate {out} {data} --part test")
