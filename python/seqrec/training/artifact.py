@@ -100,7 +100,7 @@ def load_artifact(folder: Path) -> Artifact:
         place = _place(folder)
         try:
             # Open, its inode is not given to another folder: the comparison below can be trusted.
-            held = os.open(place, os.O_RDONLY)
+            held = os.open(place, os.O_RDONLY | os.O_NONBLOCK)
         except FileNotFoundError:
             if _place(folder).exists():
                 continue
@@ -109,10 +109,10 @@ def load_artifact(folder: Path) -> Artifact:
             raise _as_checkpoint_error(error, place) from None
         try:
             saved = _read_files(place)
-            if _is_still(place, held):
+            if _is_current(folder, place, held):
                 return saved
         except (CheckpointError, OSError) as error:
-            if _is_still(place, held):
+            if _is_current(folder, place, held):
                 raise _as_checkpoint_error(error, place) from None
         finally:
             os.close(held)
@@ -259,9 +259,10 @@ def _as_checkpoint_error(error: CheckpointError | OSError, place: Path) -> Check
     return CheckpointError(f"{error.filename or place} cannot be read: {error.strerror}")
 
 
-def _is_still(place: Path, held: int) -> bool:
+def _is_current(folder: Path, place: Path, held: int) -> bool:
+    """Whether the artifact is still at the place where the folder that is held open was read."""
     try:
-        return os.path.samestat(place.stat(), os.fstat(held))
+        return place == _place(folder) and os.path.samestat(place.stat(), os.fstat(held))
     except FileNotFoundError:
         return False
 
