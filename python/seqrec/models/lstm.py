@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from seqrec import config as cfg
+from seqrec.models.dropout import Dropout
 from seqrec.models.items import PAD, ItemTable
 
 
@@ -60,7 +61,7 @@ class LSTM(nn.Module):
         super().__init__()
         width, state = config.embedding_dim, config.hidden_size
         self.items = ItemTable(n_items, width)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         between = config.dropout if config.num_layers > 1 else 0.0
         self.lstm = nn.LSTM(width, state, config.num_layers, batch_first=True, dropout=between)
         self.project = nn.Identity() if state == width else nn.Linear(state, width, bias=False)

@@ -231,3 +231,13 @@ def test_the_names_of_the_weights_are_stable():
     assert set(bert4rec("relevance").state_dict()) == (
         shared | {"candidate_type", "relevance.weight", "relevance.bias"}
     )
+
+
+def test_attention_in_bfloat16_is_near_the_fused_one():
+    model = bert4rec().layers[0].attention
+    hidden = torch.randn(2, 3, 8)
+    keys = torch.tensor([[True, True, False], [True, False, True]])[:, None, None]
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        rounded = model(hidden, keys)
+    assert rounded.dtype == torch.bfloat16
+    torch.testing.assert_close(rounded.float(), model(hidden, keys), rtol=0.05, atol=0.02)
