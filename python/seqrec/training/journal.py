@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
 from collections.abc import Mapping
+from io import FileIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from seqrec.errors import ConfigError, ResourceError
 
@@ -29,7 +31,7 @@ class Journal:
     """
 
     def __init__(self, folder: Path | None, *, size: int, step: int, tensorboard: bool) -> None:
-        self._file: BinaryIO | None = None
+        self._file: FileIO | None = None
         self._events: Any = None
         if folder is None:
             return
@@ -37,7 +39,7 @@ class Journal:
         if tensorboard:
             self._events = _writer(folder / "tensorboard", step)
         try:
-            self._file = self._path.open("ab")
+            self._file = self._path.open("ab", buffering=0)
             if self._path.stat().st_size > size:
                 self._file.truncate(size)
         except OSError as error:
@@ -47,10 +49,11 @@ class Journal:
         """One line: the kind, the step and the values; a NaN is written as null."""
         if self._file is None:
             return
-        line = {"kind": kind, "step": step} | {k: _plain(v) for k, v in values.items()}
+        plain = {"kind": kind, "step": step} | {k: _plain(v) for k, v in values.items()}
+        line = (json.dumps(plain) + "\n").encode()
         try:
-            self._file.write((json.dumps(line) + "\n").encode())
-            self._file.flush()
+            if self._file.write(line) < len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError as error:
             raise ResourceError(f"cannot write {self._path}: {error.strerror}") from error
         if self._events is not None:

@@ -251,6 +251,54 @@ def test_failing_system_call_keeps_the_old_artifact(folder, monkeypatch, call, n
         assert_old(folder)
 
 
+KILLED = """
+import os, shutil, sys, torch
+from pathlib import Path
+from seqrec.training.artifact import load_artifact, save_artifact
+
+def save(folder, number):
+    save_artifact(folder, {"model": {"a": torch.full((9,), number)}}, {"number": number})
+
+def die_at(nth):
+    calls = []
+    def counted(real):
+        def call(*arguments, **options):
+            calls.append(real)
+            if len(calls) == nth:
+                os.kill(os.getpid(), 9)
+            return real(*arguments, **options)
+        return call
+    os.fsync, os.unlink, os.rmdir = counted(os.fsync), counted(os.unlink), counted(os.rmdir)
+    Path.rename, Path.mkdir = counted(Path.rename), counted(Path.mkdir)
+
+folder = Path(sys.argv[1])
+save(folder, 0)
+for nth in range(1, 99):
+    child = os.fork()
+    if child == 0:
+        die_at(nth)
+        save(folder, nth)
+        os._exit(0)
+    killed = os.waitpid(child, 0)[1] != 0
+    saved = load_artifact(folder)
+    number = saved.documents["number"]
+    assert number in (nth - 1, nth), (nth, number)
+    assert set(saved.tensors["model"]["a"].tolist()) == {number}
+    save(folder, nth)
+    if not killed:
+        sys.exit(0 if nth > 10 else f"only {nth} calls")
+sys.exit("it never went through")
+"""
+
+
+def test_writer_killed_at_any_system_call_leaves_a_whole_artifact(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, str(tmp_path / "saved")],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
 LARGE = """
 import resource, signal, sys, torch
 from pathlib import Path

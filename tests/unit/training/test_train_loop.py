@@ -6,6 +6,8 @@ import json
 import math
 import os
 import signal
+import sys
+import types
 
 import pytest
 import torch
@@ -281,9 +283,36 @@ def test_bar_shows_epoch_loss_pace_and_waiting(tmp_path, capfd):
 
 
 def test_tensorboard_that_is_not_installed_is_named(tmp_path, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "torch.utils.tensorboard", None)
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     with pytest.raises(ConfigError, match=r"pip install 'seqrec\[tensorboard\]'"):
         run(tmp_path, config=tiny_config(tensorboard=True))
+
+
+def test_tensorboard_gets_the_lines_of_the_log(tmp_path, monkeypatch):
+    class Writer:
+        def __init__(self, folder, purge_step):
+            scalars.append((folder, purge_step))
+
+        def add_scalar(self, name, value, step):
+            scalars.append((name, value, step))
+
+        def close(self):
+            scalars.append("closed")
+
+    scalars: list = []
+    module = types.ModuleType("tensorboard")
+    module.SummaryWriter = Writer  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", module)
+    run(tmp_path, config=tiny_config(tensorboard=True), validate=measuring([0.1, 0.2, 0.3]))
+    assert scalars[0] == (str(tmp_path / "tensorboard"), 0)
+    assert ("validation/ndcg@10", 0.2, 9) in scalars
+    assert scalars[-1] == "closed"
+
+
+def test_full_disk_under_the_log_is_a_resource_error(tmp_path):
+    (tmp_path / "log.jsonl").symlink_to("/dev/full")
+    with pytest.raises(ResourceError, match=r"log\.jsonl: No space left on device"):
+        run(tmp_path)
 
 
 def test_two_runs_in_one_folder_name_the_first(tmp_path):
