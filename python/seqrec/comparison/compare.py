@@ -90,8 +90,11 @@ def compare(
     clock = _Clock(len(models) * len(tasks), say)
     compared = []
     for task in tasks:
-        say(f"{name} {task}: baselines")
-        results = dict(Systems(split, part, ceiling).results(task))
+        systems = Systems(split, part, ceiling)
+        results: dict[str, Result] = {}
+        for system in systems.names(task):
+            results[system] = _baseline(systems, task, system, folder / name / task)
+            say(f"{name} {task} {system}: done")
         best_possible = results.pop("ceiling", None)
         for model in models:
             clock.start(f"{name} {task} {model}")
@@ -104,6 +107,14 @@ def compare(
             results["ceiling"] = best_possible
         compared.append(_comparison(name, task, results, models))
     return compared
+
+
+def _baseline(systems: Systems, task: str, system: str, folder: Path) -> Result:
+    """The results of a baseline, from its folder if they are there."""
+    place = folder / "baselines" / f"{system}-{systems.part}"
+    if not place.exists():
+        save_results(place, systems.result(task, system), systems.split)
+    return load_results(place, systems.split)
 
 
 def _cell_layers(

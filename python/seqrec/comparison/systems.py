@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -22,6 +21,7 @@ from seqrec.evaluation import (
 from seqrec.evaluation.baselines import EASE, ItemKNN, Markov, Popularity
 
 Result = NextItemResult | RelevanceResult
+BASELINES = {"popularity": Popularity, "markov": Markov, "item-knn": ItemKNN, "ease": EASE}
 EASE_LARGEST = 20_000  # items; a dense inverse of that size is the most that fits a laptop
 
 
@@ -55,32 +55,32 @@ class Systems:
     popularity_matched: bool = False
     _negatives: dict[str, NDArray[np.int32]] = field(default_factory=dict)
 
-    def results(self, task: str) -> Mapping[str, Result]:
-        """The results of every baseline on a task, by name, weakest idea first."""
-        train, n_items = self.split.train, self.split.dataset.n_items
-        scorers: dict[str, NextItemScorer] = {
-            "popularity": Popularity.fit(train, n_items),
-            "markov": Markov.fit(train, n_items),
-        }
-        if task == "relevance":
-            found = {name: self._pairs(scorer) for name, scorer in scorers.items()}
-            if self.ceiling is not None:
-                found["ceiling"] = self._judged(self.ceiling.pairs)
-            return found
-        scorers["item-knn"] = ItemKNN.fit(train, n_items)
-        if n_items <= EASE_LARGEST:
-            scorers["ease"] = EASE.fit(train, n_items)
-        if self.ceiling is not None:
-            scorers["ceiling"] = self.ceiling.next_item
-        part = self.split.part(self.part)
-        return {
-            name: evaluate_next_item(scorer, self.split, part) for name, scorer in scorers.items()
-        }
+    def names(self, task: str) -> list[str]:
+        """The baselines of a task, weakest idea first, then the ceiling where there is one."""
+        names = ["popularity", "markov"]
+        if task == "next_item":
+            names.append("item-knn")
+            if self.split.dataset.n_items <= EASE_LARGEST:
+                names.append("ease")
+        return [*names, "ceiling"] if self.ceiling is not None else names
 
-    def _pairs(self, scorer: NextItemScorer) -> RelevanceResult:
-        """A baseline's scores made logits on the validation pairs, judged on the part's pairs."""
-        fitted = calibrated(pairs_by_column(scorer), self.split, self._drawn("valid"))
-        return self._judged(fitted)
+    def result(self, task: str, name: str) -> Result:
+        """One of them, fitted and judged."""
+        if task == "next_item":
+            part = self.split.part(self.part)
+            return evaluate_next_item(self._next_item(name), self.split, part)
+        if name == "ceiling":
+            assert self.ceiling is not None  # `names` has it only then
+            return self._judged(self.ceiling.pairs)
+        # Scores become logits on the validation pairs and are judged on the part's pairs.
+        scorer = pairs_by_column(self._next_item(name))
+        return self._judged(calibrated(scorer, self.split, self._drawn("valid")))
+
+    def _next_item(self, name: str) -> NextItemScorer:
+        if name == "ceiling":
+            assert self.ceiling is not None  # `names` has it only then
+            return self.ceiling.next_item
+        return BASELINES[name].fit(self.split.train, self.split.dataset.n_items)
 
     def _judged(self, scorer: PairScorer) -> RelevanceResult:
         return evaluate_relevance(
