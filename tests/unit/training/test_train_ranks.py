@@ -17,6 +17,8 @@ from seqrec.training.artifact import load_artifact
 from unit.training import tiny_run
 from unit.training.tiny_run import run, tiny_config
 
+pytestmark = pytest.mark.timeout(900)  # six processes that import torch, on whatever machine
+
 
 def start_ranks(folder: Path, *assignments: str) -> list[subprocess.Popen]:
     with socket.socket() as free:
@@ -37,9 +39,13 @@ def start_ranks(folder: Path, *assignments: str) -> list[subprocess.Popen]:
 
 
 def ended(ranks: list[subprocess.Popen]) -> list[int]:
-    for rank in ranks:
-        _, errors = rank.communicate(timeout=200)
-        print(errors.decode())
+    try:
+        for rank in ranks:
+            print(rank.communicate(timeout=500)[1].decode())
+    finally:
+        for rank in ranks:
+            rank.kill()
+            rank.communicate()
     return [rank.returncode for rank in ranks]
 
 

@@ -111,6 +111,7 @@ def test_handlers_are_put_back(tmp_path):
     assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
 
 
+@pytest.mark.timeout(900)
 def test_killed_process_resumes_to_the_unbroken_weights(tmp_path, unbroken):
     arguments = [str(tmp_path), "save_every_steps=2"]
     with subprocess.Popen([*PROGRAM, *arguments, "pause=0.02"], stdout=subprocess.PIPE) as process:
@@ -123,6 +124,7 @@ def test_killed_process_resumes_to_the_unbroken_weights(tmp_path, unbroken):
     assert saved_state(tmp_path) == unbroken
 
 
+@pytest.mark.timeout(900)
 def test_terminated_process_exits_with_143(tmp_path, unbroken):
     with subprocess.Popen(
         [*PROGRAM, str(tmp_path), "pause=0.02"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
