@@ -4,14 +4,23 @@
 
 PYTHON ?= python3
 VENV   := .venv
+DIST   := dist
 BIN    := $(CURDIR)/$(VENV)/bin
 PY     := $(BIN)/python
 RUST   := Cargo.toml Cargo.lock $(shell find rust -name '*.rs' -o -name 'Cargo.toml')
+
+# The oldest versions that do, each said once: in pyproject.toml and in Cargo.toml.
+PYTHON_FLOOR := $(shell sed -nE 's/^requires-python = ">=([0-9.]+)"/\1/p' pyproject.toml)
+RUST_FLOOR   := $(shell sed -nE 's/^rust-version = "([0-9.]+)"/\1/p' Cargo.toml)
+
+# Keeps the folders of the building machine out of the messages inside the extension.
+NO_PATHS = --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=cargo --remap-path-prefix=$(CURDIR)=seqrec
 
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-rust test-python test-slow test-gpu lint format bench wheel sdist clean
+.PHONY: check-tools
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -22,7 +31,7 @@ demo: $(VENV)/extension.stamp ## train both models on both tasks on simulated da
 test: test-rust test-python ## run the tests (real-data tests need SEQREC_DATA)
 
 test-rust: $(VENV)/tools.stamp
-	cargo test --workspace --quiet
+	cargo test --workspace --locked --quiet
 
 test-python: $(VENV)/extension.stamp
 	$(PY) -m pytest -m "not slow and not gpu" --cov --cov-report=term
@@ -37,7 +46,7 @@ lint: $(VENV)/extension.stamp ## formatting, lints, types, stubs, layering
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets --quiet -- -D warnings
+	cargo clippy --workspace --all-targets --locked --quiet -- -D warnings
 	$(BIN)/pyright
 	$(PY) -m mypy.stubtest seqrec._core
 	$(BIN)/lint-imports
@@ -53,31 +62,37 @@ bench: $(VENV)/extension.stamp ## time the kernels and the data pipeline
 	$(PY) benches/python/pipeline.py
 
 wheel: $(VENV)/deps.stamp ## build the manylinux2014 abi3 wheel into dist/
-	PATH="$(BIN):$$PATH" $(BIN)/maturin build --release --locked --zig --compatibility manylinux2014 --out dist
+	PATH="$(BIN):$$PATH" RUSTFLAGS="$(NO_PATHS)" $(BIN)/maturin build --release --locked --zig --compatibility manylinux2014 --out $(DIST)
 
 sdist: $(VENV)/deps.stamp ## build the source distribution into dist/
-	$(BIN)/maturin sdist --out dist
+	$(BIN)/maturin sdist --out $(DIST)
 
 clean: ## remove everything that make made, but not downloaded or trained things
 	rm -rf $(VENV) target dist python/seqrec/_core*.so
 
 # --- set-up ----------------------------------------------------------------------------------------
 
-$(VENV)/tools.stamp:
-	@command -v $(PYTHON) >/dev/null || { echo "seqrec needs Python >= 3.11: '$(PYTHON)' was not found (set PYTHON=...)"; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "seqrec needs Python >= 3.11, $(PYTHON) is " + sys.version.split()[0] + " (set PYTHON=...)")'
-	@command -v cargo >/dev/null || { echo "seqrec needs Rust >= 1.88: 'cargo' was not found (https://rustup.rs)"; exit 1; }
-	@v=$$(rustc --version | sed -E 's/rustc 1\.([0-9]+).*/\1/'); [ "$$v" -ge 88 ] || { echo "seqrec needs Rust >= 1.88, this is $$(rustc --version) (rustup update)"; exit 1; }
+OLD_PYTHON = "seqrec needs Python >= $(PYTHON_FLOOR); $(PYTHON) is " + sys.version.split()[0] + " (name another: make PYTHON=...)"
+
+check-tools:
+	@command -v $(PYTHON) >/dev/null || { echo "seqrec needs Python >= $(PYTHON_FLOOR): there is no $(PYTHON) (name another: make PYTHON=...)" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; floor = tuple(map(int, "$(PYTHON_FLOOR)".split("."))); sys.exit(0 if sys.version_info >= floor else $(OLD_PYTHON))'
+	@command -v cargo >/dev/null && command -v rustc >/dev/null || { echo "seqrec needs Rust >= $(RUST_FLOOR): there is no cargo or no rustc (rustup installs both)" >&2; exit 1; }
+	@rustc --version | awk -v floor=$(RUST_FLOOR) '{ split($$2, is, "."); split(floor, least, "."); exit is[1] * 1000 + is[2] < least[1] * 1000 + least[2] }' || { echo "seqrec needs Rust >= $(RUST_FLOOR); this is $$(rustc --version) (rustup update)" >&2; exit 1; }
+
+$(VENV)/tools.stamp: | check-tools
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv || echo "uv is not to be had: going on with pip"
+	@$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt uv || echo "uv cannot be installed: going on with pip, which is slower"
 	@touch $@
 
 $(VENV)/deps.stamp: $(VENV)/tools.stamp constraints.txt pyproject.toml
 	@echo "installing the dependencies (torch is large: minutes the first time)"
-	if [ -x $(BIN)/uv ]; then $(BIN)/uv pip install --quiet -c constraints.txt -r pyproject.toml --extra dev; \
-	else $(PY) -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; print(*p["dependencies"], *p["optional-dependencies"]["dev"], sep="\n")' >$(VENV)/requirements.txt && $(PY) -m pip install --quiet -c constraints.txt -r $(VENV)/requirements.txt; fi
+	@if [ -x $(BIN)/uv ]; then $(BIN)/uv pip install --quiet -c constraints.txt -r pyproject.toml --extra dev; else \
+	$(PY) -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; print(*p["dependencies"], *p["optional-dependencies"]["dev"], sep="\n")' >$(VENV)/requirements.txt && \
+	$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -r $(VENV)/requirements.txt; fi
 	@touch $@
 
 $(VENV)/extension.stamp: $(VENV)/deps.stamp $(RUST)
-	$(BIN)/maturin develop --release --quiet --locked $$([ -x $(BIN)/uv ] && echo --uv)
+	@echo "building the extension in release mode"
+	@$(BIN)/maturin develop --release --quiet --locked $$([ -x $(BIN)/uv ] && echo --uv)
 	@touch $@
