@@ -75,6 +75,14 @@ def test_own_lists_judged_as_predictions_give_the_evaluated_hit_rate(place):
     assert judged == pytest.approx(evaluated, abs=1e-9)
 
 
+def test_the_command_that_train_names_next_works(place):
+    out, _ = seqrec("train", "data", "--out", "again", "--model", "lstm", "--task", "next_item",
+                    *QUICK, cwd=place)  # fmt: skip
+    program, *command = out.splitlines()[-1].removeprefix("next: ").split()
+    assert program == "seqrec"
+    assert "ndcg@10" in seqrec(*command, cwd=place)[0]
+
+
 def test_recommend_prints_csv_for_a_new_sequence(place):
     out, _ = seqrec("recommend", "run", "--sequence", "1,2,3", "-k", 4, cwd=place)
     lines = out.strip().splitlines()

@@ -62,4 +62,4 @@ def train(
         shutil.rmtree(out)
     run = fit_layers(layers, dataset.split(split.value), folder=out, resume=resume)
     typer.echo(run.evaluate("valid").to_text())
-    typer.echo(f"run: {out}\nnext: seqrec evaluate {out} {data} --part test")
+    typer.echo(f"run: {out}\nnext: seqrec evaluate {data} --run {out} --part test")
