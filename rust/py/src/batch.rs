@@ -1,20 +1,18 @@
 //! Epochs of rows, and the rows of a batch.
 
-use numpy::{
-    Element, IntoPyArray, PyArray1, PyReadonlyArray1, PyReadwriteArray1, PyReadwriteArray2,
-    PyUntypedArrayMethods,
-};
+use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1, PyReadwriteArray1, PyReadwriteArray2};
 use pyo3::prelude::*;
 use seqrec_core::alias::{self, Popularity};
 use seqrec_core::cloze::{self, Cloze};
 use seqrec_core::negatives::{self, Sampler, Taken};
 use seqrec_core::plan::{self, Order, Plan};
-use seqrec_core::rows::{Out, Rows};
+use seqrec_core::rows::Rows;
 use seqrec_core::window::Windows;
-use seqrec_core::{Error, Sequences, histories, next_item, relevance};
+use seqrec_core::{Error, histories, next_item, relevance};
 
+use crate::array::{out, out_column, sequences, slice};
 use crate::pool;
-use crate::raise::{DataError, raise};
+use crate::raise::raise;
 
 type Ints<'py> = PyReadonlyArray1<'py, i32>;
 type Longs<'py> = PyReadonlyArray1<'py, i64>;
@@ -212,13 +210,7 @@ fn fill_relevance_pairs<'py>(
     let positions = slice("positions", &positions)?;
     let sampler = sampler(n_items, popularity.as_ref())?;
     let tokens = out("tokens", &mut tokens)?;
-    let labels = Out {
-        name: "labels",
-        width: 1,
-        values: labels
-            .as_slice_mut()
-            .map_err(|_| not_contiguous("labels"))?,
-    };
+    let labels = out_column("labels", &mut labels)?;
     pool::run(py, || {
         relevance::relevance_pairs_into(
             &sequences, &sets, &rows, positions, &sampler, tokens, labels,
@@ -277,41 +269,6 @@ fn alias_table<'py>(
     let weights = slice("weights", &weights)?;
     let (thresholds, aliases) = pool::run(py, || alias::alias_table(weights))?;
     Ok((thresholds.into_pyarray(py), aliases.into_pyarray(py)))
-}
-
-fn slice<'a, T: Element>(
-    name: &'static str,
-    array: &'a PyReadonlyArray1<'_, T>,
-) -> PyResult<&'a [T]> {
-    array.as_slice().map_err(|_| not_contiguous(name))
-}
-
-fn out<'a>(name: &'static str, array: &'a mut Rows2<'_>) -> PyResult<Out<'a, i64>> {
-    if !array.is_c_contiguous() {
-        return Err(not_contiguous(name));
-    }
-    let width = array.shape()[1];
-    let values = array.as_slice_mut().map_err(|_| not_contiguous(name))?;
-    Ok(Out {
-        name,
-        values,
-        width,
-    })
-}
-
-fn not_contiguous(name: &'static str) -> PyErr {
-    DataError::new_err(format!(
-        "`{name}` must be C-contiguous and aligned: use numpy.ascontiguousarray"
-    ))
-}
-
-fn sequences<'a>(
-    items: &'a Ints<'_>,
-    starts: &'a Longs<'_>,
-    stops: &'a Longs<'_>,
-) -> PyResult<Sequences<'a>> {
-    let (items, starts) = (slice("items", items)?, slice("starts", starts)?);
-    Sequences::new(items, starts, slice("stops", stops)?).map_err(raise)
 }
 
 fn rows<'a>(users: &'a Ints<'_>, ks: &'a Ints<'_>, seed: u64, epoch: u64) -> PyResult<Rows<'a>> {

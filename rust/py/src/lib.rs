@@ -1,5 +1,6 @@
 //! The module `seqrec._core`: convert, detach, map the error, convert back. Nothing else.
 
+mod array;
 mod batch;
 mod pool;
 mod prepare;

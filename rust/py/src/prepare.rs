@@ -5,8 +5,9 @@ use pyo3::prelude::*;
 use seqrec_core::kcore::{self, Side};
 use seqrec_core::keyed::{self, Catalogue};
 use seqrec_core::text::Texts;
-use seqrec_core::{Sequences, log, pairs, repeats, sets, vocab};
+use seqrec_core::{log, pairs, repeats, sets, vocab};
 
+use crate::array::{optional, sequences, slice};
 use crate::pool::run;
 
 #[pyfunction]
@@ -14,7 +15,7 @@ fn encode_integers<'py>(
     py: Python<'py>,
     ids: PyReadonlyArray1<'py, i64>,
 ) -> PyResult<(Bound<'py, PyArray1<i32>>, Bound<'py, PyArray1<i64>>)> {
-    let ids = ids.as_slice()?;
+    let ids = slice("ids", &ids)?;
     let encoded = run(py, || vocab::encode_integers(ids))?;
     Ok((
         encoded.codes.into_pyarray(py),
@@ -32,7 +33,7 @@ fn encode_strings<'py>(
     Bound<'py, PyArray1<i64>>,
     Bound<'py, PyArray1<u8>>,
 )> {
-    let (offsets, data) = (offsets.as_slice()?, data.as_slice()?);
+    let (offsets, data) = (slice("offsets", &offsets)?, slice("data", &data)?);
     let encoded = run(py, || vocab::encode_strings(Texts::new(offsets, data)?))?;
     Ok((
         encoded.codes.into_pyarray(py),
@@ -47,8 +48,8 @@ fn sort_events<'py>(
     users: PyReadonlyArray1<'py, i32>,
     times: Option<PyReadonlyArray1<'py, i64>>,
 ) -> PyResult<Bound<'py, PyArray1<i64>>> {
-    let users = users.as_slice()?;
-    let times = times.as_ref().map(PyReadonlyArray1::as_slice).transpose()?;
+    let users = slice("users", &users)?;
+    let times = optional("times", times.as_ref())?;
     Ok(run(py, || log::sort_events(users, times))?.into_pyarray(py))
 }
 
@@ -60,8 +61,8 @@ fn mark_repeats<'py>(
     times: Option<PyReadonlyArray1<'py, i64>>,
     policy: &str,
 ) -> PyResult<(Bound<'py, PyArray1<bool>>, usize, usize)> {
-    let (users, items) = (users.as_slice()?, items.as_slice()?);
-    let times = times.as_ref().map(PyReadonlyArray1::as_slice).transpose()?;
+    let (users, items) = (slice("users", &users)?, slice("items", &items)?);
+    let times = optional("times", times.as_ref())?;
     let marked = run(py, || {
         repeats::mark_repeats(users, items, times, policy.parse()?)
     })?;
@@ -84,13 +85,13 @@ fn n_core<'py>(
 ) -> PyResult<(Bound<'py, PyArray1<bool>>, Bound<'py, PyArray1<i64>>)> {
     let users = Side {
         name: "users",
-        ids: users.as_slice()?,
+        ids: slice("users", &users)?,
         n_ids: n_users,
         least: min_user,
     };
     let items = Side {
         name: "items",
-        ids: items.as_slice()?,
+        ids: slice("items", &items)?,
         // Codes (from 0) and item ids (from 1) are both welcome.
         n_ids: n_items.saturating_add(1),
         least: min_item,
@@ -106,10 +107,8 @@ fn first_occurrences<'py>(
     starts: PyReadonlyArray1<'py, i64>,
     stops: PyReadonlyArray1<'py, i64>,
 ) -> PyResult<Bound<'py, PyArray1<u8>>> {
-    let (items, starts, stops) = (items.as_slice()?, starts.as_slice()?, stops.as_slice()?);
-    let first = run(py, || {
-        sets::first_occurrences(&Sequences::new(items, starts, stops)?)
-    })?;
+    let sequences = sequences(&items, &starts, &stops)?;
+    let first = run(py, || sets::first_occurrences(&sequences))?;
     Ok(first.into_pyarray(py))
 }
 
@@ -120,10 +119,8 @@ fn sorted_sets<'py>(
     starts: PyReadonlyArray1<'py, i64>,
     stops: PyReadonlyArray1<'py, i64>,
 ) -> PyResult<(Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<i32>>)> {
-    let (items, starts, stops) = (items.as_slice()?, starts.as_slice()?, stops.as_slice()?);
-    let sets = run(py, || {
-        sets::sorted_sets(&Sequences::new(items, starts, stops)?)
-    })?;
+    let sequences = sequences(&items, &starts, &stops)?;
+    let sets = run(py, || sets::sorted_sets(&sequences))?;
     Ok((sets.offsets.into_pyarray(py), sets.members.into_pyarray(py)))
 }
 
@@ -140,9 +137,8 @@ fn count_pairs<'py>(
     Bound<'py, PyArray1<i32>>,
     Bound<'py, PyArray2<i64>>,
 )> {
-    let (items, starts, stops) = (items.as_slice()?, starts.as_slice()?, stops.as_slice()?);
+    let sequences = sequences(&items, &starts, &stops)?;
     let counted = run(py, || {
-        let sequences = Sequences::new(items, starts, stops)?;
         if ordered {
             pairs::count_ordered_pairs(&sequences, window)
         } else {
@@ -167,7 +163,7 @@ fn keyed_hash<'py>(
     draw: &str,
     attempt: &str,
 ) -> PyResult<Bound<'py, PyArray1<u64>>> {
-    let (offsets, data) = (offsets.as_slice()?, data.as_slice()?);
+    let (offsets, data) = (slice("offsets", &offsets)?, slice("data", &data)?);
     let hashes = run(py, || {
         let raw_ids = Texts::new(offsets, data)?;
         Ok(keyed::keyed_hash(purpose, part, raw_ids, draw, attempt))
@@ -190,17 +186,19 @@ fn draw_evaluation_negatives<'py>(
     draws: usize,
     counts: Option<PyReadonlyArray1<'py, i64>>,
 ) -> PyResult<Bound<'py, PyArray2<i32>>> {
-    let (offsets, data, users) = (offsets.as_slice()?, data.as_slice()?, users.as_slice()?);
-    let (items, starts, stops) = (items.as_slice()?, starts.as_slice()?, stops.as_slice()?);
-    let counts = counts
-        .as_ref()
-        .map(PyReadonlyArray1::as_slice)
-        .transpose()?;
+    let (offsets, data, users) = (
+        slice("offsets", &offsets)?,
+        slice("data", &data)?,
+        slice("users", &users)?,
+    );
+    let sequences = sequences(&items, &starts, &stops)?;
+    let counts = optional("counts", counts.as_ref())?;
     let negatives = run(py, || {
         let raw_ids = Texts::new(offsets, data)?;
-        let taken = Sequences::new(items, starts, stops)?;
         let catalogue = Catalogue::new(n_items, counts)?;
-        keyed::draw_evaluation_negatives(purpose, part, raw_ids, &taken, users, &catalogue, draws)
+        keyed::draw_evaluation_negatives(
+            purpose, part, raw_ids, &sequences, users, &catalogue, draws,
+        )
     })?;
     negatives.into_pyarray(py).reshape([users.len(), draws])
 }

@@ -6,8 +6,9 @@ use numpy::{
 };
 use pyo3::prelude::*;
 use seqrec_core::scores::Scores;
-use seqrec_core::{Sequences, auc as areas, bootstrap, metrics, ranks, topk};
+use seqrec_core::{auc as areas, bootstrap, metrics, ranks, topk};
 
+use crate::array::{sequences, slice};
 use crate::pool::run;
 
 #[pyfunction]
@@ -26,10 +27,13 @@ fn rank_counts<'py>(
     Bound<'py, PyArray1<i32>>,
 )> {
     let n_items = scores.shape()[1];
-    let (scores, targets, users) = (scores.as_slice()?, targets.as_slice()?, users.as_slice()?);
-    let (items, starts, stops) = (items.as_slice()?, starts.as_slice()?, stops.as_slice()?);
+    let (scores, targets, users) = (
+        slice("scores", &scores)?,
+        slice("targets", &targets)?,
+        slice("users", &users)?,
+    );
+    let inputs = sequences(&items, &starts, &stops)?;
     let counts = run(py, || {
-        let inputs = Sequences::new(items, starts, stops)?;
         let scores = Scores::new(scores, n_items, users, inputs, filter_seen)?;
         ranks::rank_counts(&scores, targets)
     })?;
@@ -54,10 +58,13 @@ fn top_k<'py>(
     excluded: PyReadonlyArray1<'py, i32>,
 ) -> PyResult<(Bound<'py, PyArray2<i32>>, Bound<'py, PyArray2<f32>>)> {
     let n_items = scores.shape()[1];
-    let (scores, users, excluded) = (scores.as_slice()?, users.as_slice()?, excluded.as_slice()?);
-    let (items, starts, stops) = (items.as_slice()?, starts.as_slice()?, stops.as_slice()?);
+    let (scores, users, excluded) = (
+        slice("scores", &scores)?,
+        slice("users", &users)?,
+        slice("excluded", &excluded)?,
+    );
+    let inputs = sequences(&items, &starts, &stops)?;
     let (best, values) = run(py, || {
-        let inputs = Sequences::new(items, starts, stops)?;
         let scores = Scores::new(scores, n_items, users, inputs, filter_seen)?;
         topk::top_k(&scores, k, excluded)
     })?;
@@ -74,7 +81,7 @@ fn rank_metrics<'py>(
     ranks: PyReadonlyArray1<'py, f64>,
     k: usize,
 ) -> PyResult<Bound<'py, PyArray2<f64>>> {
-    let ranks = ranks.as_slice()?;
+    let ranks = slice("ranks", &ranks)?;
     let rows = run(py, || metrics::rank_metrics(ranks, k))?;
     rows.into_pyarray(py)
         .reshape([ranks.len(), metrics::COLUMNS])
@@ -88,7 +95,7 @@ fn bootstrap_means<'py>(
     seed: u64,
 ) -> PyResult<Bound<'py, PyArray2<f64>>> {
     let width = values.shape()[1];
-    let values = values.as_slice()?;
+    let values = slice("values", &values)?;
     let means = run(py, || {
         bootstrap::bootstrap_means(values, width, resamples, seed)
     })?;
@@ -102,7 +109,10 @@ fn auc<'py>(
     negatives: PyReadonlyArray2<'py, f32>,
 ) -> PyResult<Bound<'py, PyArray1<f64>>> {
     let n_draws = negatives.shape()[1];
-    let (positives, negatives) = (positives.as_slice()?, negatives.as_slice()?);
+    let (positives, negatives) = (
+        slice("positives", &positives)?,
+        slice("negatives", &negatives)?,
+    );
     Ok(run(py, || areas::auc(positives, negatives, n_draws))?.into_pyarray(py))
 }
 
@@ -115,7 +125,10 @@ fn bootstrap_auc<'py>(
     seed: u64,
 ) -> PyResult<Bound<'py, PyArray1<f64>>> {
     let n_draws = negatives.shape()[1];
-    let (positives, negatives) = (positives.as_slice()?, negatives.as_slice()?);
+    let (positives, negatives) = (
+        slice("positives", &positives)?,
+        slice("negatives", &negatives)?,
+    );
     let means = run(py, || {
         areas::bootstrap_auc(positives, negatives, n_draws, resamples, seed)
     })?;
