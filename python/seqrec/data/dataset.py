@@ -16,14 +16,20 @@ from numpy.typing import NDArray
 from seqrec import _core
 from seqrec.config import check
 from seqrec.data.audit import build_audit, fingerprint
-from seqrec.data.folder import check_files, read_json, read_manifest, whole_folder, write_json
 from seqrec.data.sequences import Sequences
 from seqrec.data.split import Split, SplitName, global_time, leave_one_out
 from seqrec.data.vocabulary import Vocabulary, load_array
 from seqrec.errors import DataError
+from seqrec.files import read_json, write_json
+from seqrec.folder import Entries, Kind, read_folder, whole_folder
 
-KIND = "seqrec data set"
-VERSION = 1
+DATA_SET = Kind(
+    format="seqrec data set",
+    version=1,
+    suffixes=(".npy", ".json"),
+    unreadable=DataError,
+    occupied=DataError,
+)
 _SMALL_BELOW = np.uint64(2**64 // 10)  # protocol: a tenth of the users, by keyed hash
 
 
@@ -149,7 +155,9 @@ class Dataset:
             DataError: if the folder exists and may not be replaced.
             ResourceError: if the disk refuses.
         """
-        with whole_folder(Path(folder), kind=KIND, version=VERSION, overwrite=overwrite) as aside:
+        arrays = (self.items, self.offsets, self.times)
+        needs = sum(array.nbytes for array in arrays if array is not None)
+        with whole_folder(Path(folder), DATA_SET, replace=overwrite, needs=needs) as aside:
             np.save(aside / "items.npy", self.items, allow_pickle=False)
             np.save(aside / "offsets.npy", self.offsets, allow_pickle=False)
             if self.times is not None:
@@ -171,17 +179,19 @@ class Dataset:
         Raises:
             DataError: if a file is missing, damaged, or of another format version; names the file.
         """
-        folder = Path(folder)
-        manifest = read_manifest(folder, kind=KIND, version=VERSION)
-        check_files(folder, manifest, verify)
-        document = read_json(folder / "dataset.json")
-        has_times = "times.npy" in manifest["files"]
+        return read_folder(Path(folder), DATA_SET, cls._read, verify=verify)
+
+    @classmethod
+    def _read(cls, folder: Path, files: Entries) -> Dataset:
+        document = read_json(folder / "dataset.json", DataError)
+
+        def mapped(name: str, dtype: type) -> NDArray[Any]:
+            return load_array(folder / name, np.dtype(dtype), mmap=True)
+
         dataset = cls(
-            items=load_array(folder / "items.npy", np.dtype(np.int32), mmap=True),
-            offsets=load_array(folder / "offsets.npy", np.dtype(np.int64), mmap=True),
-            times=load_array(folder / "times.npy", np.dtype(np.int64), mmap=True)
-            if has_times
-            else None,
+            items=mapped("items.npy", np.int32),
+            offsets=mapped("offsets.npy", np.int64),
+            times=mapped("times.npy", np.int64) if "times.npy" in files else None,
             user_ids=Vocabulary.load(folder, "user_ids"),
             item_ids=Vocabulary.load(folder, "item_ids"),
             audit=document["audit"],

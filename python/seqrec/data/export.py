@@ -22,12 +22,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from seqrec.data.folder import whole_folder, write_json
 from seqrec.data.pairs import DRAWS, evaluation_negatives, write_pairs
 from seqrec.data.split import Part, Split
+from seqrec.errors import DataError
+from seqrec.files import write_json
+from seqrec.folder import Kind, whole_folder
 
-KIND = "seqrec export"
-VERSION = 1
+EXPORT = Kind(
+    format="seqrec export",
+    version=1,
+    suffixes=(".parquet", ".json"),
+    unreadable=DataError,
+    occupied=DataError,
+)
 PROTOCOL = 1
 
 
@@ -46,7 +53,7 @@ def export(
         DataError: if the folder may not be replaced, or a user leaves no item for a negative.
         ResourceError: if the disk refuses.
     """
-    with whole_folder(Path(folder), kind=KIND, version=VERSION, overwrite=overwrite) as aside:
+    with whole_folder(Path(folder), EXPORT, replace=overwrite) as aside:
         train = split.train
         pq.write_table(_events(split, train.starts, train.stops), aside / "train.parquet")
         before = train.stops

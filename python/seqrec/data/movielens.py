@@ -7,7 +7,6 @@ for research, without redistribution or commercial use unless GroupLens permits 
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import tempfile
 import urllib.error
@@ -24,6 +23,7 @@ from seqrec.data.columns import Columns
 from seqrec.data.delimited import Layout, read_delimited
 from seqrec.data.tables import RawTable
 from seqrec.errors import DataError, ResourceError
+from seqrec.files import whole_file
 
 SERVER = "https://files.grouplens.org/datasets/movielens"
 LICENCE = (
@@ -150,18 +150,13 @@ def _fetch(address: str, archive: BinaryIO, progress: Progress | None) -> str:
 
 def _extract(archive: BinaryIO, member: str, target: Path, address: str) -> None:
     """Writes one member under a name of ours, so that no name in the archive is ever a path."""
-    aside = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         with (
+            whole_file(target) as aside,
             zipfile.ZipFile(archive) as opened,
             opened.open(member) as source,
             aside.open("wb") as file,
         ):
             shutil.copyfileobj(source, file, 1 << 20)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(target)
     except (zipfile.BadZipFile, KeyError, zlib.error, EOFError) as error:
         raise DataError(f"{address} is no archive with {member}: {error}") from None
-    finally:
-        aside.unlink(missing_ok=True)

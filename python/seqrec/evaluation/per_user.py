@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -12,7 +11,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from seqrec.data.vocabulary import Vocabulary
-from seqrec.errors import DataError, ResourceError
+from seqrec.errors import DataError
+from seqrec.files import whole_file
 
 
 class Evaluated(Protocol):
@@ -40,18 +40,13 @@ def raw_id(vocabulary: Vocabulary, code: int | np.integer) -> str:
 
 
 def write_table(path: Path, table: pa.Table) -> None:
-    """Writes Parquet aside and renames it, so that a reader never sees half a file.
+    """Writes Parquet, whole or not at all.
 
     Raises:
         ResourceError: if the file cannot be written.
     """
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    with whole_file(path) as aside:
         pq.write_table(table, aside)
-        aside.replace(path)
-    except OSError as error:
-        aside.unlink(missing_ok=True)
-        raise ResourceError(f"cannot write {path}: {error.strerror or error}") from None
 
 
 def check_same_users(first: Evaluated, second: Evaluated) -> None:

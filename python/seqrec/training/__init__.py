@@ -1,6 +1,12 @@
 """Training: losses, the loop, and the one safe artifact that it leaves behind."""
 
-from seqrec.training.artifact import Artifact, check_state, load_artifact, save_artifact
+from seqrec.training.artifact import (
+    Artifact,
+    check_state,
+    load_artifact,
+    load_document,
+    save_artifact,
+)
 from seqrec.training.config import TrainConfig
 from seqrec.training.device import choose_device, seeded
 from seqrec.training.loop import train
@@ -17,6 +23,7 @@ __all__ = [
     "check_state",
     "choose_device",
     "load_artifact",
+    "load_document",
     "make_objective",
     "save_artifact",
     "seeded",

@@ -18,7 +18,8 @@ from typing import Any
 from torch import nn
 
 from seqrec.errors import ResourceError
-from seqrec.training.artifact import Artifact, exists, remove_leftovers
+from seqrec.folder import exists, remove_leftovers
+from seqrec.training.artifact import Artifact
 from seqrec.training.config import TrainConfig
 from seqrec.training.device import choose_device, seeded, thread_limit
 from seqrec.training.distributed import Ranks

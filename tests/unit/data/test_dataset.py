@@ -120,7 +120,7 @@ def test_another_format_version_is_named(dataset, tmp_path):
     dataset.save(tmp_path / "data")
     path = tmp_path / "data" / "manifest.json"
     path.write_text(path.read_text().replace('"version": 1', '"version": 99'))
-    with pytest.raises(DataError, match="format version 99, but this seqrec reads 1"):
+    with pytest.raises(DataError, match="format version 99, and this seqrec reads version 1"):
         Dataset.load(tmp_path / "data")
 
 

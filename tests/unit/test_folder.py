@@ -1,42 +1,49 @@
+import json
 import os
 
 import pytest
 
-from seqrec.data.folder import (
-    check_files,
-    read_json,
-    read_manifest,
-    whole_folder,
-    write_json,
-)
 from seqrec.errors import DataError, ResourceError
+from seqrec.files import read_json, write_json
+from seqrec.folder import Kind, read_document, read_folder, whole_folder
 
 
-def write(folder, text="x", *, kind="thing", overwrite=False):
-    with whole_folder(folder, kind=kind, version=1, overwrite=overwrite) as aside:
+def kind_of(name):
+    return Kind(
+        format=name, version=1, suffixes=(".txt", ".json"),
+        unreadable=DataError, occupied=DataError,
+    )  # fmt: skip
+
+
+THING = kind_of("thing")
+
+
+def write(folder, text="x", *, kind=THING, replace=False):
+    with whole_folder(folder, kind, replace=replace) as aside:
         (aside / "a.txt").write_text(text)
+
+
+def names_of(folder, **options):
+    return read_folder(folder, THING, lambda _, files: list(files), **options)
 
 
 def test_a_folder_appears_whole(tmp_path):
     folder = tmp_path / "deep" / "down"
-    with whole_folder(folder, kind="thing", version=1) as aside:
+    with whole_folder(folder, THING) as aside:
         (aside / "a.txt").write_text("x")
         assert not folder.exists()
     assert sorted(path.name for path in folder.iterdir()) == ["a.txt", "manifest.json"]
 
 
 def test_a_failure_leaves_nothing(tmp_path):
-    with pytest.raises(KeyError), whole_folder(tmp_path / "a", kind="thing", version=1):
+    with pytest.raises(KeyError), whole_folder(tmp_path / "a", THING):
         raise KeyError
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_failure_keeps_the_older_folder(tmp_path):
     write(tmp_path / "a", "old")
-    with (
-        pytest.raises(KeyError),
-        whole_folder(tmp_path / "a", kind="thing", version=1, overwrite=True),
-    ):
+    with pytest.raises(KeyError), whole_folder(tmp_path / "a", THING, replace=True):
         raise KeyError
     assert (tmp_path / "a" / "a.txt").read_text() == "old"
 
@@ -54,14 +61,14 @@ def test_a_folder_of_something_else_is_never_deleted(tmp_path, manifest):
     if manifest is not None:
         (tmp_path / "a" / "manifest.json").write_text(manifest)
     with pytest.raises(DataError, match="is not replaced"):
-        write(tmp_path / "a", overwrite=True)
+        write(tmp_path / "a", replace=True)
     assert (tmp_path / "a" / "letters.txt").read_text() == "dear"
 
 
 def test_a_file_in_the_place_is_refused(tmp_path):
     (tmp_path / "a").write_text("x")
     with pytest.raises(DataError, match="is no folder"):
-        write(tmp_path / "a", overwrite=True)
+        write(tmp_path / "a", replace=True)
 
 
 def test_a_disk_that_refuses_is_named(tmp_path, monkeypatch):
@@ -88,34 +95,60 @@ def test_files_are_durable_before_the_name_appears(tmp_path, monkeypatch):
 
 
 def test_a_folder_of_another_kind_is_named(tmp_path):
-    write(tmp_path / "a", kind="model")
+    write(tmp_path / "a", kind=kind_of("model"))
     with pytest.raises(DataError, match="the folder holds 'model', not 'thing'"):
-        read_manifest(tmp_path / "a", kind="thing", version=1)
+        names_of(tmp_path / "a")
 
 
 def test_an_unlisted_path_is_never_followed(tmp_path):
     write(tmp_path / "a")
-    (tmp_path / "secret").write_text("x")
-    manifest = read_manifest(tmp_path / "a", kind="thing", version=1)
-    manifest["files"]["../secret"] = manifest["files"]["a.txt"]
-    with pytest.raises(DataError, match="secret is missing"):
-        check_files(tmp_path / "a", manifest)
+    (tmp_path / "secret.txt").write_text("x")
+    manifest = json.loads((tmp_path / "a" / "manifest.json").read_text())
+    manifest["files"]["../secret.txt"] = manifest["files"]["a.txt"]
+    (tmp_path / "a" / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(DataError, match=r"secret\.txt', which is no allowed file name"):
+        names_of(tmp_path / "a", verify=False)
 
 
 def test_digests_can_be_left_unread(tmp_path):
     write(tmp_path / "a", "x")
     (tmp_path / "a" / "a.txt").write_text("y")
-    manifest = read_manifest(tmp_path / "a", kind="thing", version=1)
-    check_files(tmp_path / "a", manifest, verify=False)
+    assert names_of(tmp_path / "a", verify=False) == ["a.txt"]
     with pytest.raises(DataError, match="is damaged"):
-        check_files(tmp_path / "a", manifest, verify=True)
+        names_of(tmp_path / "a", verify=True)
+
+
+def test_a_stranger_s_file_keeps_its_folder_from_being_replaced(tmp_path):
+    write(tmp_path / "a")
+    (tmp_path / "a" / "thesis.tex").write_text("years")
+    with pytest.raises(DataError, match=r"is not replaced: it holds 'thesis\.tex'"):
+        write(tmp_path / "a", replace=True)
+    assert (tmp_path / "a" / "thesis.tex").read_text() == "years"
+
+
+def test_one_document_is_read_without_the_other_files(tmp_path):
+    with whole_folder(tmp_path / "a", THING) as aside:
+        (aside / "a.txt").write_text("x")
+        write_json(aside / "b.json", {"c": 1})
+    (tmp_path / "a" / "a.txt").write_text("y")
+    assert read_document(tmp_path / "a", THING, "b.json") == {"c": 1}
+    (tmp_path / "a" / "b.json").write_text('{\n  "c": 2\n}\n')
+    with pytest.raises(DataError, match=r"b\.json is damaged"):
+        read_document(tmp_path / "a", THING, "b.json")
+
+
+def test_a_data_set_of_before_the_common_manifest_is_read(tmp_path):
+    write(tmp_path / "a")
+    manifest = tmp_path / "a" / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"format"', '"kind"'))
+    assert names_of(tmp_path / "a") == ["a.txt"]
 
 
 @pytest.mark.parametrize("text", ["", "{", "[" * 100_000, "\xff"])
 def test_what_is_no_json_is_named(tmp_path, text):
     (tmp_path / "a.json").write_bytes(text.encode("latin-1"))
     with pytest.raises(DataError, match=r"a\.json is no JSON"):
-        read_json(tmp_path / "a.json")
+        read_json(tmp_path / "a.json", DataError)
 
 
 def test_nan_is_never_written(tmp_path):

@@ -1,0 +1,110 @@
+"""Files that are either whole or not there, and JSON that holds no surprise for its reader."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+
+from seqrec.errors import ResourceError, SeqrecError
+
+LARGEST_JSON = 64 << 20  # bytes of JSON that reading is ready to parse
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A path to write to; what is written takes the name `path` once the block ends without error.
+
+    Raises:
+        ResourceError: if the disk refuses; what was called `path` before is intact.
+    """
+    path = Path(os.path.realpath(path))
+    aside = path.with_name(name_aside(path))
+    try:
+        yield aside
+        fsync(aside)
+        aside.replace(path)
+        fsync(path.parent)
+    except OSError as error:
+        if isinstance(error, SeqrecError):
+            raise
+        raise ResourceError(f"cannot write {path}: {error.strerror or error}") from error
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def name_aside(path: Path) -> str:
+    """A hidden name beside `path` that no other writer uses."""
+    return f".{path.name}.new-{os.getpid()}-{secrets.token_hex(4)}"
+
+
+def write_json(path: Path, document: Any) -> None:
+    """Writes a document as indented JSON; NaN and infinities, which it does not have, are refused.
+
+    ASCII alone, so that names which are no valid Unicode (as paths can be) survive.
+    """
+    path.write_text(json.dumps(document, indent=2, allow_nan=False) + "\n", encoding="ascii")
+
+
+def read_json(path: Path, unreadable: type[SeqrecError]) -> Any:
+    """The document of a JSON file: without repeated keys, NaN, endless nesting or endless size.
+
+    Args:
+        path: of a regular file.
+        unreadable: the error to raise.
+
+    Raises:
+        SeqrecError: `unreadable`, naming the file and what is wrong with it.
+    """
+    refuse_link(path, unreadable)
+    try:
+        if path.stat().st_size > LARGEST_JSON:
+            raise unreadable(f"{path} is larger than {LARGEST_JSON:,} bytes")
+        text = path.read_bytes()
+        return json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant)
+    except OSError as error:
+        raise unreadable(f"cannot read {path}: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, SeqrecError):
+            raise
+        raise unreadable(f"{path} is no JSON document: {error}") from None
+
+
+def refuse_link(path: Path, unreadable: type[SeqrecError]) -> None:
+    """Raises `unreadable` unless the path is a regular file."""
+    if path.is_symlink() or not path.is_file():
+        state = "is a link or no regular file" if os.path.lexists(path) else "is missing"
+        raise unreadable(f"{path} {state}")
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of the file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def fsync(path: Path) -> None:
+    """Puts a file, or the names in a folder, on disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    table = dict(pairs)
+    if len(table) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"key {twice[:80]!r} occurs twice")
+    return table
+
+
+def _refuse_constant(text: str) -> NoReturn:
+    raise ValueError(f"{text} is no JSON number")

@@ -1,0 +1,305 @@
+"""Folders that are either whole or not there: data sets, exports, the artifacts of runs, results.
+
+A folder is written aside, every file is fsynced, and only when it is complete does it take its
+name, so that a crash at any point leaves the old folder or the new one. POSIX cannot replace a full
+folder in one step: for an instant the old one is called `.NAME.old`, which reading knows.
+
+`manifest.json` gives the format, its version, and the size and SHA-256 of every other file. Files
+that it does not list, files that are missing, links and odd names are refused before anything of
+the folder is parsed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from seqrec.errors import ResourceError, SeqrecError
+from seqrec.files import digest, fsync, name_aside, read_json, refuse_link, write_json
+
+MANIFEST = "manifest.json"
+VERIFY_BELOW = 64 << 20  # bytes: folders up to this size have their digests checked by default
+
+T = TypeVar("T")
+Entries = Mapping[str, Mapping[str, Any]]  # name of a file -> its "bytes" and "sha256"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """What a folder holds, and how it is refused.
+
+    Attributes:
+        format: its name in the manifest.
+        version: of the format.
+        suffixes: of the files in it.
+        unreadable: the error for a folder that is damaged, incomplete or of another kind.
+        occupied: the error for a place that something else has taken.
+    """
+
+    format: str
+    version: int
+    suffixes: tuple[str, ...]
+    unreadable: type[SeqrecError]
+    occupied: type[SeqrecError]
+
+    def allows(self, name: str) -> bool:
+        """Whether a file of this name may be in the folder, beside the manifest."""
+        named = _NAME.fullmatch(name) is not None and name != MANIFEST
+        return named and name.endswith(self.suffixes)
+
+
+@contextmanager
+def whole_folder(
+    folder: Path, kind: Kind, *, replace: bool = False, needs: int = 0
+) -> Iterator[Path]:
+    """A new folder to write into; it takes the name `folder` once the block ends without error.
+
+    Args:
+        folder: where it will be; its parents are made, links are followed.
+        kind: what it holds.
+        replace: replace a folder of the same kind. An empty one always is, anything else never.
+        needs: about how many bytes will be written, for the error.
+
+    Raises:
+        SeqrecError: `kind.occupied`, if the place is taken.
+        ResourceError: if the disk refuses. What was there is untouched, nothing is left beside it.
+    """
+    folder = Path(os.path.realpath(folder))
+    new = folder.with_name(name_aside(folder))
+    try:
+        _recover(folder)
+        _refuse_foreign(folder, kind, replace=replace)
+        new.mkdir(parents=True)
+        yield new
+        _seal(new, kind)
+        _take_place(new, folder)
+    except OSError as error:
+        if isinstance(error, SeqrecError):
+            raise
+        size = f" (it needs about {needs:,} bytes)" if needs else ""
+        raise ResourceError(
+            f"cannot write {folder}: {error.strerror or error}{size}; "
+            "what was there before is intact"
+        ) from error
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+
+
+def read_folder(
+    folder: Path, kind: Kind, read: Callable[[Path, Entries], T], *, verify: bool | None = True
+) -> T:
+    """What `read` makes of a folder whose names and sizes were checked, and its digests as asked.
+
+    Args:
+        folder: what `whole_folder` wrote.
+        kind: what it has to hold.
+        read: (place of the folder, its files) -> what is returned.
+        verify: whether to read every byte; None: for folders up to 64 MiB.
+
+    Raises:
+        SeqrecError: `kind.unreadable`, naming the file and what is wrong; nothing is read in part.
+    """
+    while True:
+        place = _place(folder)
+        try:
+            # Open, its inode is not given to another folder: the comparison below can be trusted.
+            held = os.open(place, os.O_RDONLY | os.O_NONBLOCK)
+        except FileNotFoundError:
+            if _place(folder).exists():
+                continue
+            raise kind.unreadable(f"{folder} does not exist") from None
+        except OSError as error:
+            raise _unreadable(kind, error, place) from None
+        try:
+            files = _listed_files(place, kind)
+            _check_files(place, kind, files, verify)
+            found = read(place, files)
+            if _is_current(folder, place, held):
+                return found
+        except (kind.unreadable, OSError) as error:
+            if _is_current(folder, place, held):
+                raise _unreadable(kind, error, place) from None
+        finally:
+            os.close(held)
+        # A writer put a newer folder in its place meanwhile: read that one.
+
+
+def read_document(folder: Path, kind: Kind, name: str) -> Any:
+    """One JSON document of a folder; no other file is opened but the manifest.
+
+    Raises:
+        SeqrecError: `kind.unreadable`, if there is no such document or it is damaged.
+    """
+
+    def read(place: Path, files: Entries) -> Any:
+        if name not in files:
+            raise kind.unreadable(f"{place / name} is missing")
+        _check_digest(place / name, kind, files[name])
+        return read_json(place / name, kind.unreadable)
+
+    return read_folder(folder, kind, read, verify=False)
+
+
+def exists(folder: Path) -> bool:
+    """Whether there is anything at the place of a folder."""
+    return _place(folder).exists()
+
+
+def remove_leftovers(parent: Path) -> None:
+    """Removes what killed writers left in `parent`, which nobody else may be writing to."""
+    for path in parent.glob(".*.new-*"):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _seal(new: Path, kind: Kind) -> None:
+    """Writes the manifest of all files, and makes them and the folder durable."""
+    files = {}
+    for path in sorted(new.iterdir()):
+        if not kind.allows(path.name):
+            raise kind.unreadable(f"{path.name!r} is no allowed file name of a {kind.format}")
+        fsync(path)
+        files[path.name] = {"bytes": path.stat().st_size, "sha256": digest(path)}
+    manifest = new / MANIFEST
+    write_json(manifest, {"format": kind.format, "version": kind.version, "files": files})
+    fsync(manifest)
+    fsync(new)
+
+
+def _take_place(new: Path, folder: Path) -> None:
+    old = _old(folder)
+    if folder.exists():
+        folder.rename(old)
+    try:
+        new.rename(folder)
+    except BaseException:
+        if old.exists():
+            old.rename(folder)
+        raise
+    fsync(folder.parent)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _recover(folder: Path) -> None:
+    """Ends what a writer that was killed between two renames had begun."""
+    old = _old(folder)
+    if not old.exists():
+        return
+    if folder.exists():
+        shutil.rmtree(old)
+    else:
+        old.rename(folder)
+
+
+def _refuse_foreign(folder: Path, kind: Kind, *, replace: bool) -> None:
+    """Only what seqrec wrote is ever deleted: a mistyped path must not cost anybody a folder."""
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise kind.occupied(f"{folder} is no folder: it is a file, which is not replaced")
+    names = sorted(path.name for path in folder.iterdir())
+    if not names:
+        return
+    if not replace:
+        raise kind.occupied(f"{folder} exists already: choose another, or overwrite=True")
+    foreign = [name for name in names if name != MANIFEST and not kind.allows(name)]
+    if not foreign and not _is_of_kind(folder / MANIFEST, kind):
+        foreign = names
+    if foreign:
+        raise kind.occupied(
+            f"{folder} is not replaced: it holds {foreign[0]!r}, which is no part of a "
+            f"{kind.format}; choose another folder"
+        )
+
+
+def _is_of_kind(manifest: Path, kind: Kind) -> bool:
+    try:
+        document = read_json(manifest, kind.unreadable)
+    except kind.unreadable:
+        return False
+    return isinstance(document, dict) and _format(document) == kind.format
+
+
+def _format(manifest: Mapping[str, Any]) -> Any:
+    # Data sets that were prepared before 0.1 call it `kind`.
+    return manifest.get("format", manifest.get("kind"))
+
+
+def _listed_files(folder: Path, kind: Kind) -> Entries:
+    """The files that the manifest lists, which are those of the folder: no more, no fewer."""
+    if not folder.is_dir():
+        raise kind.unreadable(f"{folder} is a file: a {kind.format} is a folder with {MANIFEST}")
+    path = folder / MANIFEST
+    manifest = read_json(path, kind.unreadable)
+    entries = set(manifest) - {"format", "kind"} if isinstance(manifest, dict) else {None}
+    if entries != {"version", "files"} or not isinstance(manifest["files"], dict):
+        raise kind.unreadable(f"{path} is no manifest of seqrec")
+    if _format(manifest) != kind.format:
+        raise kind.unreadable(
+            f"{path}: the folder holds {_format(manifest)!r}, not {kind.format!r}"
+        )
+    version, files = manifest.get("version"), manifest["files"]
+    if version != kind.version or isinstance(version, bool):
+        raise kind.unreadable(
+            f"{path} has format version {version!r}, and this seqrec reads version "
+            f"{kind.version}: use the release that wrote it, or write it again"
+        )
+    for name, entry in files.items():
+        if not kind.allows(name):
+            raise kind.unreadable(f"{path} lists {name[:80]!r}, which is no allowed file name")
+        if not isinstance(entry, dict) or set(entry) != {"bytes", "sha256"}:
+            raise kind.unreadable(f"{path} does not give bytes and sha256 of {name}")
+    present = {entry.name for entry in os.scandir(folder)} - {MANIFEST}
+    for name in sorted(present - set(files)):
+        raise kind.unreadable(f"{folder / name} is not listed in {MANIFEST}: it is not read")
+    for name in sorted(set(files) - present):
+        raise kind.unreadable(f"{folder / name} is missing")
+    return files
+
+
+def _check_files(folder: Path, kind: Kind, files: Entries, verify: bool | None) -> None:
+    for name, entry in files.items():
+        path = folder / name
+        refuse_link(path, kind.unreadable)
+        size = path.stat().st_size
+        if size != entry["bytes"]:
+            raise kind.unreadable(f"{path} has {size} bytes, and {MANIFEST} says {entry['bytes']}")
+    if verify is None:
+        verify = sum(entry["bytes"] for entry in files.values()) <= VERIFY_BELOW
+    if verify:
+        for name, entry in files.items():
+            _check_digest(folder / name, kind, entry)
+
+
+def _check_digest(path: Path, kind: Kind, entry: Mapping[str, Any]) -> None:
+    if digest(path) != entry["sha256"]:
+        raise kind.unreadable(f"{path} is damaged: its SHA-256 is not the one in {MANIFEST}")
+
+
+def _old(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.old")
+
+
+def _place(folder: Path) -> Path:
+    folder = Path(os.path.realpath(folder))
+    return _old(folder) if not folder.exists() and _old(folder).is_dir() else folder
+
+
+def _unreadable(kind: Kind, error: SeqrecError | OSError, place: Path) -> SeqrecError:
+    if isinstance(error, SeqrecError):
+        return error
+    return kind.unreadable(f"{error.filename or place} cannot be read: {error.strerror}")
+
+
+def _is_current(folder: Path, place: Path, held: int) -> bool:
+    """Whether the folder is still at the place where the one that is held open was read."""
+    try:
+        return place == _place(folder) and os.path.samestat(place.stat(), os.fstat(held))
+    except FileNotFoundError:
+        return False
