@@ -38,11 +38,12 @@ class ClozeConfig:
     random_prob: float = 0.0
 
     def __post_init__(self) -> None:
-        check(0 < self.mask_prob <= 1, "mask_prob", self.mask_prob, "above 0 and at most 1")
+        check(0 < self.mask_prob <= 1, "cloze.mask_prob", self.mask_prob, "above 0, at most 1")
         for name in ("last_only_prob", "keep_prob", "random_prob"):
-            check(0 <= getattr(self, name) <= 1, name, getattr(self, name), "from 0 to 1")
+            value = getattr(self, name)
+            check(0 <= value <= 1, f"cloze.{name}", value, "from 0 to 1")
         unmasked = self.keep_prob + self.random_prob
-        check(unmasked <= 1, "keep_prob + random_prob", unmasked, "at most 1")
+        check(unmasked <= 1, "cloze.keep_prob + cloze.random_prob", unmasked, "at most 1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

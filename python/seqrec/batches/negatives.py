@@ -36,15 +36,20 @@ class NegativeConfig:
     pop_alpha: float = 1.0
 
     def __post_init__(self) -> None:
-        check(self.num_negatives >= 0, "num_negatives", self.num_negatives, "0 or more")
+        check(
+            self.num_negatives >= 0,
+            "negatives.num_negatives", self.num_negatives, "at least 0",
+        )  # fmt: skip
         samplings = ("uniform", "popularity")
         check(
-            self.neg_sampling in samplings, "neg_sampling", self.neg_sampling, f"one of {samplings}"
-        )
-        check(0 <= self.pop_alpha <= 4, "pop_alpha", self.pop_alpha, "from 0 to 4")
+            self.neg_sampling in samplings,
+            "negatives.neg_sampling", self.neg_sampling, f"one of {samplings}",
+        )  # fmt: skip
+        alpha = self.pop_alpha
+        check(0 <= alpha <= 4, "negatives.pop_alpha", alpha, "from 0 to 4")
         check(
-            self.neg_sampling == "popularity" or self.pop_alpha == 1.0, "pop_alpha", self.pop_alpha,
-            "left out unless neg_sampling = 'popularity'",
+            self.neg_sampling == "popularity" or alpha == 1.0,
+            "negatives.pop_alpha", alpha, "left out unless negatives.neg_sampling is 'popularity'",
         )  # fmt: skip
 
 
@@ -110,7 +115,7 @@ class Negatives:
             user = int(taken.argmax())
             raise DataError(
                 f"user {user} has taken all {n_drawable} items that can be drawn, so no negative "
-                f"exists: leave that user out, or train on next item with num_negatives = 0"
+                f"exists: leave that user out, or train on next item with objective.loss = 'ce'"
             )
 
 
@@ -118,4 +123,4 @@ def refuse_unused(negatives: Negatives | None) -> None:
     """Next-item rows need a sampler that draws something, or none at all."""
     if negatives is not None:
         count = negatives.config.num_negatives
-        check(count > 0, "num_negatives", count, "at least 1 where a sampler is given")
+        check(count > 0, "negatives.num_negatives", count, "at least 1 where the loss is sampled")

@@ -163,4 +163,5 @@ class RelevancePairRows:
 def refuse_count(negatives: Negatives) -> None:
     """Relevance draws one negative for each positive; another count would be read by nobody."""
     count = negatives.config.num_negatives
-    check(count == 0, "num_negatives", count, "0 for relevance: one for each positive is drawn")
+    rule = "0 for relevance: one for each positive is drawn"
+    check(count == 0, "negatives.num_negatives", count, rule)

@@ -32,15 +32,16 @@ class WindowConfig:
 
     def __post_init__(self) -> None:
         policies = ("random", "last", "sliding")
-        check(self.windows in policies, "windows", self.windows, f"one of {policies}")
-        check(self.max_seq_len >= 2, "max_seq_len", self.max_seq_len, "at least 2")
+        check(self.windows in policies, "windows.windows", self.windows, f"one of {policies}")
+        check(self.max_seq_len >= 2, "windows.max_seq_len", self.max_seq_len, "at least 2")
         if self.stride is not None:
             check(
-                self.windows == "sliding", "stride", self.stride,
-                f"left out unless windows = 'sliding' (windows is {self.windows!r})",
+                self.windows == "sliding", "windows.stride", self.stride,
+                f"left out unless windows.windows is 'sliding' (it is {self.windows!r})",
             )  # fmt: skip
             allowed = 1 <= self.stride <= self.max_seq_len
-            check(allowed, "stride", self.stride, f"from 1 to max_seq_len = {self.max_seq_len}")
+            most = f"from 1 to windows.max_seq_len = {self.max_seq_len}"
+            check(allowed, "windows.stride", self.stride, most)
 
 
 class Windows:

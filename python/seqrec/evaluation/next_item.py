@@ -58,10 +58,11 @@ class EvalConfig:
     resamples: int = RESAMPLES
 
     def __post_init__(self) -> None:
-        check(self.ties in ("mean", "order", "worst"), "ties", self.ties, "mean, order or worst")
-        check(self.k >= 1, "k", self.k, "at least 1")
-        check(self.batch_size >= 1, "batch_size", self.batch_size, "at least 1")
-        check(self.resamples >= 1, "resamples", self.resamples, "at least 1")
+        ties = ("mean", "order", "worst")
+        check(self.ties in ties, "evaluation.ties", self.ties, f"one of {ties}")
+        for name in ("k", "batch_size", "resamples"):
+            value = getattr(self, name)
+            check(value >= 1, f"evaluation.{name}", value, "at least 1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,7 +227,8 @@ def next_item_result(
 def next_item_protocol(split: Split, part: Part, config: EvalConfig) -> dict[str, Any]:
     """The rules of an evaluation as plain values, checked against the part."""
     n_items = split.dataset.n_items
-    check(config.k <= n_items, "k", config.k, f"at most the {n_items} items of the catalogue")
+    rule = f"at most the {n_items} items of the catalogue"
+    check(config.k <= n_items, "evaluation.k", config.k, rule)
     check_part(split, part)
     seen = split.filter_seen if config.filter_seen is None else config.filter_seen
     return {

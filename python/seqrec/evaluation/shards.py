@@ -25,7 +25,7 @@ def shard(n_users: int, batch_size: int, rank: int = 0, world_size: int = 1) -> 
     """The chunks of at most `batch_size` of `n_users` users that process `rank` evaluates."""
     check(batch_size >= 1, "batch_size", batch_size, "at least 1")
     check(world_size >= 1, "world_size", world_size, "at least 1")
-    check(0 <= rank < world_size, "rank", rank, f"in 0..{world_size}")
+    check(0 <= rank < world_size, "rank", rank, f"from 0 to world_size - 1 = {world_size - 1}")
     n_chunks = -(-n_users // batch_size)
     mine = range(n_chunks * rank // world_size, n_chunks * (rank + 1) // world_size)
     return [slice(c * batch_size, min((c + 1) * batch_size, n_users)) for c in mine]

@@ -69,7 +69,7 @@ class BERT4RecConfig:
         )  # fmt: skip
         for name in ("dropout", "attention_dropout"):
             value = getattr(self, name)
-            cfg.check(0 <= value < 1, f"bert4rec.{name}", value, "in [0, 1)")
+            cfg.check(0 <= value < 1, f"bert4rec.{name}", value, "at least 0 and below 1")
         cfg.check(self.max_seq_len >= 2, "bert4rec.max_seq_len", self.max_seq_len, "at least 2")
         allowed = ("inside", "pooled")
         cfg.check(
@@ -253,7 +253,8 @@ class BERT4Rec(nn.Module):
         """Vectors of the places of a row [L, D], in reading order: the last row is position 0."""
         if length > self.max_seq_len:
             raise DataError(
-                f"a row of {length} tokens does not fit: raise max_seq_len ({self.max_seq_len})"
+                f"a row of {length} tokens does not fit: raise windows.max_seq_len "
+                f"({self.max_seq_len})"
             )
         return self.positions[:length].flip(0)
 

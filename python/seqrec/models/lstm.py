@@ -46,7 +46,7 @@ class LSTMConfig:
         cfg.check(self.embedding_dim >= 1, "lstm.embedding_dim", self.embedding_dim, "at least 1")
         cfg.check(self.hidden_size >= 1, "lstm.hidden_size", self.hidden_size, "at least 1")
         cfg.check(self.num_layers >= 1, "lstm.num_layers", self.num_layers, "at least 1")
-        cfg.check(0 <= self.dropout < 1, "lstm.dropout", self.dropout, "in [0, 1)")
+        cfg.check(0 <= self.dropout < 1, "lstm.dropout", self.dropout, "at least 0 and below 1")
 
 
 class LSTM(nn.Module):

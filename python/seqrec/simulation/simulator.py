@@ -58,12 +58,12 @@ class SimulationConfig:
             (self.focus >= 1, "focus", "at least 1"),
             (0 <= self.follow < 1, "follow", "at least 0 and below 1"),
             (1 <= self.successors < self.items, "successors", "at least 1 and below the items"),
-            (self.skew >= 0, "skew", "zero or more"),
-            (self.skew_offset >= 0, "skew_offset", "zero or more"),
-            (self.length_sigma >= 0, "length_sigma", "zero or more"),
+            (self.skew >= 0, "skew", "at least 0"),
+            (self.skew_offset >= 0, "skew_offset", "at least 0"),
+            (self.length_sigma >= 0, "length_sigma", "at least 0"),
             (1 <= self.min_length <= self.items // 2, "min_length", "from 1 to half of the items"),
             (self.mean_length >= self.min_length, "mean_length", "at least `min_length`"),
-            (self.seed >= 0, "seed", "zero or more"),
+            (self.seed >= 0, "seed", "at least 0"),
         ]
         for allowed, name, rule in rules:
             config.check(allowed, name, getattr(self, name), rule)

@@ -74,16 +74,19 @@ class TrainConfig:
             self._at_least(name, 1)
         self._at_least("threads", 1)
         for name in ("lr", "weight_decay", "clip"):
-            value = getattr(self, name)
-            check(0 <= value < float("inf"), name, value, "a finite number, at least 0")
+            finite = 0 <= getattr(self, name) < float("inf")
+            self._check(finite, name, "a finite number, at least 0")
         betas_fit = len(self.betas) == 2 and all(0 <= beta < 1 for beta in self.betas)
-        check(betas_fit, "betas", self.betas, "two numbers, at least 0 and below 1")
-        check(0 <= self.ema < 1, "ema", self.ema, "at least 0 and below 1")
-        check(self.schedule in ("cosine", "constant"), "schedule", self.schedule, "cosine|constant")
-        check(self.precision in ("fp32", "bf16"), "precision", self.precision, "fp32|bf16")
+        self._check(betas_fit, "betas", "two numbers, at least 0 and below 1")
+        self._check(0 <= self.ema < 1, "ema", "at least 0 and below 1")
+        for name, allowed in (
+            ("schedule", ("cosine", "constant")),
+            ("precision", ("fp32", "bf16")),
+        ):
+            self._check(getattr(self, name) in allowed, name, f"one of {allowed}")
         minutes = self.max_minutes
-        check(minutes is None or minutes > 0, "max_minutes", minutes, "above 0")
-        check(0 <= self.seed < 2**63, "seed", self.seed, "at least 0 and below 2**63")
+        self._check(minutes is None or minutes > 0, "max_minutes", "above 0")
+        self._check(0 <= self.seed < 2**63, "seed", "at least 0 and below 2**63")
         larger_is_better(self.monitor)  # refuses a metric without a direction
 
     def identity(self) -> dict[str, Any]:
@@ -92,4 +95,7 @@ class TrainConfig:
 
     def _at_least(self, name: str, bound: int) -> None:
         value = getattr(self, name)
-        check(value is None or value >= bound, name, value, f"at least {bound}")
+        self._check(value is None or value >= bound, name, f"at least {bound}")
+
+    def _check(self, allowed: bool, name: str, rule: str) -> None:
+        check(allowed, f"training.{name}", getattr(self, name), rule)

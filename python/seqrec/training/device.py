@@ -49,7 +49,7 @@ def autocast(device: torch.device, precision: str) -> AbstractContextManager[obj
     """
     if precision == "bf16" and device.type == "cuda" and not torch.cuda.is_bf16_supported():
         name = torch.cuda.get_device_name(device)
-        raise ResourceError(f"option `precision` is 'bf16', which {name} lacks: use fp32")
+        raise ResourceError(f"option `training.precision` is 'bf16', which {name} lacks: use fp32")
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
 
 

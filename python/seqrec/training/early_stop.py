@@ -23,7 +23,9 @@ def larger_is_better(metric: str) -> bool:
     if name in SMALLER:
         return False
     known = ", ".join((*LARGER, *SMALLER))
-    raise ConfigError(f"option `monitor` is {metric!r}: it must be one of {known} (@k where cut)")
+    raise ConfigError(
+        f"option `training.monitor` is {metric!r}: it must be one of {known} (@k where cut)"
+    )
 
 
 @dataclass(slots=True, kw_only=True)

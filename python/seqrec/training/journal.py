@@ -88,6 +88,7 @@ def _writer(folder: Path, step: int) -> Any:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
         raise ConfigError(
-            "option `tensorboard` needs the package tensorboard: pip install 'seqrec[tensorboard]'"
+            "option `training.tensorboard` needs the package tensorboard: "
+            "pip install 'seqrec[tensorboard]'"
         ) from None
     return SummaryWriter(str(folder), purge_step=step)

@@ -86,8 +86,8 @@ def gbce_beta(n_items: int, n_negatives: int, t: float) -> float:
     """
     if not 1 <= n_negatives <= n_items - 1:
         raise ConfigError(
-            f"gbce: num_negatives is {n_negatives}, it must be in 1..={n_items - 1} for a "
-            f"catalogue of {n_items} items"
+            f"option `negatives.num_negatives` is {n_negatives}: it must be from 1 to "
+            f"{n_items - 1} for gbce on a catalogue of {n_items} items"
         )
     alpha = n_negatives / (n_items - 1)
     return alpha * (t * (1 - 1 / alpha) + 1 / alpha)

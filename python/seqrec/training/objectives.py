@@ -65,14 +65,16 @@ class ObjectiveConfig:
     def __post_init__(self) -> None:
         losses = ("ce", "sampled_ce", "bce", "gbce")
         cfg.check(self.loss in losses, "objective.loss", self.loss, f"one of {losses}")
-        cfg.check(self.l2 >= 0, "objective.l2", self.l2, "0 or more")
+        cfg.check(self.l2 >= 0, "objective.l2", self.l2, "at least 0")
         smoothing = self.label_smoothing
-        cfg.check(0 <= smoothing < 1, "objective.label_smoothing", smoothing, "in [0, 1)")
+        cfg.check(
+            0 <= smoothing < 1, "objective.label_smoothing", smoothing, "at least 0 and below 1"
+        )
         cfg.check(
             smoothing == 0 or self.loss == "ce",
             "objective.label_smoothing", smoothing, "0 unless the loss is 'ce'",
         )  # fmt: skip
-        cfg.check(0 <= self.gbce_t <= 1, "objective.gbce_t", self.gbce_t, "in [0, 1]")
+        cfg.check(0 <= self.gbce_t <= 1, "objective.gbce_t", self.gbce_t, "from 0 to 1")
         cfg.check(
             self.gbce_t == 0.75 or self.loss == "gbce",
             "objective.gbce_t", self.gbce_t, "left out unless the loss is 'gbce'",

@@ -67,9 +67,9 @@ class Meter:
             if not (math.isfinite(loss) and math.isfinite(norm)):
                 what = "gradient" if math.isfinite(loss) else "loss"
                 raise DivergenceError(
-                    f"the {what} is not finite at step {first + i} (epoch {epoch + 1}): lower `lr`"
-                    " or `clip`, lengthen `warmup_steps`, or use precision fp32; the best weights"
-                    " so far are kept"
+                    f"the {what} is not finite at step {first + i} (epoch {epoch + 1}): lower "
+                    "training.lr or training.clip, lengthen training.warmup_steps, or use "
+                    "training.precision fp32; the best weights so far are kept"
                 )
             self.interval.steps += 1
             self.interval.targets += int(targets)

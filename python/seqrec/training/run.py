@@ -255,7 +255,7 @@ class Run:
             if config.monitor not in metrics:
                 known = ", ".join(sorted(metrics)) or "none"
                 raise ConfigError(
-                    f"option `monitor` is {config.monitor!r}: validation measures {known}"
+                    f"option `training.monitor` is {config.monitor!r}: validation measures {known}"
                 )
             if state.stop.update(metrics[config.monitor], state.step):
                 self._keep_best(metrics)

@@ -134,7 +134,7 @@ def test_scores_of_another_catalogue_name_both_shapes():
 
 
 def test_k_beyond_the_catalogue_is_refused():
-    with pytest.raises(ConfigError, match="`k` is 6"):
+    with pytest.raises(ConfigError, match=r"`evaluation\.k` is 6"):
         ranks(EvalConfig(k=6))
 
 

@@ -100,7 +100,7 @@ def test_a_long_history_keeps_its_last_items():
 
 
 def test_a_row_longer_than_max_seq_len_is_refused():
-    with pytest.raises(DataError, match=r"5 tokens does not fit: raise max_seq_len \(4\)"):
+    with pytest.raises(DataError, match=r"5 tokens does not fit: raise windows\.max_seq_len \(4\)"):
         bert4rec(max_seq_len=4)(torch.ones(1, 5, dtype=torch.int64))
 
 

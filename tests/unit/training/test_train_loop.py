@@ -208,7 +208,9 @@ def test_metric_that_is_always_nan_leaves_the_last_weights(tmp_path, caplog):
 
 
 def test_monitor_that_is_not_measured_is_named(tmp_path):
-    with pytest.raises(ConfigError, match="`monitor` is 'auc': validation measures logloss, ndcg"):
+    with pytest.raises(
+        ConfigError, match=r"`training\.monitor` is 'auc': validation measures logloss, ndcg"
+    ):
         run(tmp_path, config=tiny_config(monitor="auc"))
 
 

@@ -31,7 +31,7 @@ def test_less_logloss_is_better():
 
 
 def test_metric_without_a_direction_is_refused():
-    with pytest.raises(ConfigError, match="`monitor` is 'speed'"):
+    with pytest.raises(ConfigError, match=r"`training\.monitor` is 'speed'"):
         larger_is_better("speed")
 
 
@@ -141,7 +141,7 @@ def test_frozen_parameters_are_left_out():
     ],
 )  # fmt: skip
 def test_option_out_of_range_is_named(option, value):
-    with pytest.raises(ConfigError, match=f"`{option}`"):
+    with pytest.raises(ConfigError, match=rf"`training\.{option}`"):
         TrainConfig(**{option: value})
 
 
