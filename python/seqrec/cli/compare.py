@@ -38,7 +38,7 @@ def run(
 ) -> None:
     """Train what is missing and print the tables; finished cells are skipped."""
     from seqrec import config
-    from seqrec.comparison import compare
+    from seqrec.comparison import compare, read_recipes
     from seqrec.comparison.render import render
     from seqrec.data import Dataset
 
@@ -46,11 +46,16 @@ def run(
     done = []
     for folder in data:
         done += compare(
-            folder.name, Dataset.load(folder).split(split.value), folder=out, part=part.value,
-            models=[m.value for m in model] if model else [m.value for m in Model],
-            tasks=[t.value for t in task] if task else [t.value for t in Task],
-            layers=layers, recipes=recipes, say=lambda line: typer.echo(line, err=True),
-        )  # fmt: skip
+            folder.name,
+            Dataset.load(folder).split(split.value),
+            folder=out,
+            part=part.value,
+            models=[m.value for m in model or Model],
+            tasks=[t.value for t in task or Task],
+            cells=read_recipes(recipes, folder.name) if recipes else None,
+            layers=layers,
+            say=lambda line: typer.echo(line, err=True),
+        )
     document = render(done, output.value)
     (out / "comparison.json").write_text(render(done, "json") + "\n", encoding="utf-8")
     (out / "comparison.md").write_text(render(done, "markdown") + "\n", encoding="utf-8")

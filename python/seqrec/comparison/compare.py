@@ -69,7 +69,7 @@ def compare(
     models: Sequence[str] = MODELS,
     tasks: Sequence[str] = TASKS,
     layers: Mapping[str, Mapping[str, Any]] | None = None,
-    recipes: Path | None = None,
+    cells: Mapping[tuple[str, str], Mapping[str, Any]] | None = None,
     ceiling: Ceiling | None = None,
     say: Say = lambda _: None,
 ) -> list[Comparison]:
@@ -83,7 +83,7 @@ def compare(
         models: which models.
         tasks: which tasks.
         layers: named config layers for every cell, later ones winning.
-        recipes: folder of `NAME-MODEL-TASK.toml`; a cell without one has the defaults.
+        cells: (model, task) -> config tables of that cell, below the layers.
         ceiling: the best possible scorers, of simulated data.
         say: told about progress, a line at a time.
     """
@@ -99,9 +99,9 @@ def compare(
         for model in models:
             clock.start(f"{name} {task} {model}")
             cell = folder / name / task / model
-            results[model] = _cell(cell, split, part, _cell_layers(
-                name, model, task, layers or {}, recipes
-            ))  # fmt: skip
+            tables = {"cell": (cells or {}).get((model, task), {}), **(layers or {})}
+            stacked = {**tables, "asked": {"model": model, "task": task}}
+            results[model] = _cell(cell, split, part, stacked)
             clock.finish()
         if best_possible is not None:
             results["ceiling"] = best_possible
@@ -117,18 +117,10 @@ def _baseline(systems: Systems, task: str, system: str, folder: Path) -> Result:
     return load_results(place, systems.split)
 
 
-def _cell_layers(
-    name: str,
-    model: str,
-    task: str,
-    layers: Mapping[str, Mapping[str, Any]],
-    recipes: Path | None,
-) -> dict[str, Mapping[str, Any]]:
-    stacked: dict[str, Mapping[str, Any]] = {}
-    recipe = None if recipes is None else recipes / f"{name}-{model}-{task}.toml"
-    if recipe is not None and recipe.exists():
-        stacked[f"recipe {recipe.name}"] = configs.read_toml(recipe)
-    return {**stacked, **layers, "cell": {"model": model, "task": task}}
+def read_recipes(folder: Path, name: str) -> dict[tuple[str, str], dict[str, Any]]:
+    """The recipes `NAME-MODEL-TASK.toml` of a data set, for `cells`; a cell may have none."""
+    paths = {(m, t): folder / f"{name}-{m}-{t}.toml" for m in MODELS for t in TASKS}
+    return {cell: configs.read_toml(path) for cell, path in paths.items() if path.exists()}
 
 
 def _cell(folder: Path, split: Split, part: str, layers: Mapping[str, Mapping[str, Any]]) -> Result:

@@ -36,14 +36,14 @@ class SimulationConfig:
     """Shape of a simulated log and strength of what can be learned from it."""
 
     users: int = 4000
-    items: int = 500
+    items: int = 300
     mean_length: float = 30.0
     length_sigma: float = 0.5
     min_length: int = 5
-    tastes: int = 10
-    drift: float = 0.05
-    focus: float = 40.0
-    follow: float = 0.4
+    tastes: int = 12
+    drift: float = 0.01
+    focus: float = 30.0
+    follow: float = 0.05
     successors: int = 4
     skew: float = 0.9
     skew_offset: float = 5.0
