@@ -141,7 +141,7 @@ def test_gbce_raises_the_target_probability_to_beta():
 
 @pytest.mark.parametrize("n_negatives", [0, 11])
 def test_beta_needs_fewer_negatives_than_items(n_negatives):
-    with pytest.raises(ConfigError, match="num_negatives` is .* from 1 to 10 for gbce"):
+    with pytest.raises(ConfigError, match=r"num_negatives` is .* from 1 to 10 for gbce"):
         gbce_beta(11, n_negatives, 0.5)
 
 
