@@ -20,7 +20,7 @@ import numpy as np
 from pipeline import BATCH_SIZE, MASK_PROB, MAX_SEQ_LEN, N_ITEMS, N_USERS, simulate
 
 from seqrec import _core
-from seqrec.data.sequences import IGNORE, PAD, mask_token
+from seqrec.tokens import IGNORE, PAD, mask_token
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 from reference import cloze

@@ -22,7 +22,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from seqrec import _core
 from seqrec.batches import BatchStream, ClozeConfig, ClozeRows, WindowConfig
-from seqrec.data.sequences import IGNORE, PAD, Sequences, mask_token
+from seqrec.data.sequences import Sequences
+from seqrec.tokens import IGNORE, PAD, mask_token
 
 N_USERS, N_ITEMS, N_EVENTS = 6_040, 3_416, 1_000_000
 BATCH_SIZE, MAX_SEQ_LEN, MASK_PROB = 256, 200, 0.2

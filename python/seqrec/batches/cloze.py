@@ -18,7 +18,8 @@ from seqrec.batches.negatives import Negatives, refuse_unused
 from seqrec.batches.plan import Plan, Share
 from seqrec.batches.windows import WindowConfig, Windows
 from seqrec.config import check
-from seqrec.data.sequences import IGNORE, Sequences
+from seqrec.data.sequences import Sequences
+from seqrec.tokens import IGNORE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

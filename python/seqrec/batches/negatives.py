@@ -14,6 +14,7 @@ from seqrec.batches.buffers import Buffers
 from seqrec.batches.plan import Share
 from seqrec.config import check
 from seqrec.data.sequences import Sequences
+from seqrec.data.split import item_counts
 from seqrec.errors import DataError
 
 Popularity = tuple[NDArray[np.float64], NDArray[np.uint64], NDArray[np.int32]]
@@ -106,7 +107,7 @@ class Negatives:
     def _weights(self, train: Sequences) -> NDArray[np.float64]:
         if self.config.neg_sampling == "uniform":
             return np.ones(self.n_items, dtype=np.float64)
-        counts = np.bincount(train.events(), minlength=self.n_items + 1)[1:]
+        counts = item_counts(train, self.n_items)
         return np.where(counts > 0, counts.astype(np.float64) ** self.config.pop_alpha, 0.0)
 
     def _refuse_full_users(self, n_drawable: int) -> None:

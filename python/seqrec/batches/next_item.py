@@ -13,7 +13,8 @@ from seqrec.batches.buffers import Buffers
 from seqrec.batches.negatives import Negatives, refuse_unused
 from seqrec.batches.plan import Plan, Share
 from seqrec.batches.windows import WindowConfig, Windows
-from seqrec.data.sequences import IGNORE, Sequences
+from seqrec.data.sequences import Sequences
+from seqrec.tokens import IGNORE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,8 @@ from seqrec.batches.negatives import Negatives
 from seqrec.batches.plan import Plan, Share
 from seqrec.batches.windows import WindowConfig, Windows
 from seqrec.config import check
-from seqrec.data.sequences import PAD, Sequences
+from seqrec.data.sequences import Sequences
+from seqrec.tokens import PAD
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

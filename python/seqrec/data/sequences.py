@@ -1,7 +1,5 @@
 """Sequences of items, user by user: one flat array and two bounds for each user.
 
-Item ids are 1..=N everywhere in seqrec; the other three numbers that share their arrays are named
-here, once: PAD fills what is no item, IGNORE labels what is no target, and MASK is N + 1.
 A part of a split is another pair of bounds over the same items: nothing is ever copied.
 """
 
@@ -13,14 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqrec.errors import DataError
-
-PAD = 0
-IGNORE = -100  # the label that torch's cross-entropy leaves out
-
-
-def mask_token(n_items: int) -> int:
-    """The id of the MASK token in a catalogue of `n_items` items: N + 1."""
-    return n_items + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +64,20 @@ class Sequences:
 
     def events(self) -> NDArray[np.int32]:
         """The items of all users, user by user: int32 [n_events], copied out of the bounds."""
-        return self.items[_inside(self.starts, self.stops, len(self.items))]
+        return self.items[self.places()[1]]
+
+    def places(
+        self, users: NDArray[np.integer] | None = None
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """(rows, places): event e is of users[rows[e]] and stored at items[places[e]].
+
+        User by user, oldest first; `users` None stands for all of them.
+        """
+        starts = self.starts if users is None else self.starts[users]
+        lengths = self.lengths if users is None else self.lengths[users]
+        rows = np.repeat(np.arange(len(starts)), lengths)
+        before = np.cumsum(lengths) - lengths
+        return rows, np.arange(len(rows)) + np.repeat(starts - before, lengths)
 
     @classmethod
     def from_lists(cls, sequences: list[list[int]]) -> Sequences:
@@ -88,16 +91,6 @@ class Sequences:
         np.cumsum([len(sequence) for sequence in sequences], out=offsets[1:])
         flat = [_item_id(item, user) for user, items in enumerate(sequences) for item in items]
         return cls(np.array(flat, dtype=np.int32), offsets[:-1], offsets[1:])
-
-
-def _inside(
-    starts: NDArray[np.int64], stops: NDArray[np.int64], n_stored: int
-) -> NDArray[np.bool_]:
-    """Which stored events lie inside some user's bounds: bool [n_stored]."""
-    change = np.zeros(n_stored + 1, dtype=np.int64)
-    np.add.at(change, starts, 1)
-    np.add.at(change, stops, -1)
-    return np.cumsum(change[:-1]) > 0
 
 
 def _check_array(name: str, array: object, dtype: np.dtype) -> None:

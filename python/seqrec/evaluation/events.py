@@ -17,10 +17,7 @@ def events_of(
     sequences: Sequences, users: NDArray[np.int32]
 ) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
     """(rows, items): each event of users[rows[e]], user by user, oldest first."""
-    starts, lengths = sequences.starts[users], sequences.lengths[users]
-    rows = np.repeat(np.arange(len(users)), lengths)
-    before = np.cumsum(lengths) - lengths
-    places = np.arange(len(rows)) + np.repeat(starts - before, lengths)
+    rows, places = sequences.places(users)
     return rows, sequences.items[places]
 
 

@@ -29,7 +29,8 @@ from torch import Tensor, nn
 from seqrec import config as cfg
 from seqrec.errors import DataError
 from seqrec.models.dropout import Dropout, dropout
-from seqrec.models.items import PAD, ItemTable
+from seqrec.models.items import ItemTable
+from seqrec.tokens import PAD, mask_token
 
 WEIGHT_STD = 0.02  # paper, section 4.1.4
 
@@ -149,7 +150,7 @@ class BERT4Rec(nn.Module):
         if task not in ("next_item", "relevance"):
             raise cfg.unknown_key("task", task, ("next_item", "relevance"))
         width = config.hidden_size
-        self.mask_token = n_items + 1
+        self.mask_token = mask_token(n_items)
         self.candidate_inside = task == "relevance" and config.relevance_head == "inside"
         self.pooled = task == "relevance"
         self.items = ItemTable(n_items, width, n_added=1, bias=not self.candidate_inside)

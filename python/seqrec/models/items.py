@@ -14,8 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from seqrec.errors import DataError
+from seqrec.tokens import PAD
 
-PAD = 0  # as in seqrec.data, which models do not import
 INITIAL_STD = 0.05
 
 

@@ -21,7 +21,8 @@ from torch import Tensor, nn
 
 from seqrec import config as cfg
 from seqrec.models.dropout import Dropout
-from seqrec.models.items import PAD, ItemTable
+from seqrec.models.items import ItemTable
+from seqrec.tokens import PAD
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,8 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from seqrec import config as cfg
-from seqrec.data.sequences import IGNORE, PAD
 from seqrec.errors import ConfigError
+from seqrec.tokens import IGNORE, PAD
 from seqrec.training.losses import (
     binary_cross_entropy,
     full_cross_entropy,

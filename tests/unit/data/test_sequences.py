@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from seqrec.data.sequences import IGNORE, PAD, Sequences, mask_token
+from seqrec.data.sequences import Sequences
 from seqrec.errors import DataError
+from seqrec.tokens import IGNORE, PAD, mask_token
 
 
 def test_pad_mask_and_ignore_are_never_items():
