@@ -28,9 +28,9 @@ def evaluate(
     output: Output = Format.TEXT,
 ) -> None:
     """Judge a run or a file of predictions; metrics come with 95 % intervals and the protocol."""
-    from seqrec.data import Dataset, evaluation_negatives
+    from seqrec.data import Dataset
     from seqrec.errors import ConfigError
-    from seqrec.evaluation import judge_next_item, judge_relevance
+    from seqrec.evaluation import judge
     from seqrec.experiment import load
 
     if (run is None) == (predictions is None):
@@ -42,10 +42,7 @@ def evaluate(
         cut = dataset.split(split.value)
         judged = cut.part(part.value)
         frame = read_parquet(predictions)
-        if task is Task.NEXT_ITEM:
-            result = judge_next_item(frame, cut, judged)
-        else:
-            result = judge_relevance(frame, cut, judged, evaluation_negatives(cut, judged))
+        result = judge(frame, cut, judged, task.value)
         if per_user is not None:
             result.write(per_user, dataset.user_ids, dataset.item_ids)
         report = result.report(predictions.name)

@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from seqrec.data.pairs import DRAWS, evaluation_negatives, write_pairs
+from seqrec.data.sequences import Sequences
 from seqrec.data.split import Part, Split
 from seqrec.errors import DataError
 from seqrec.files import write_json
@@ -35,7 +36,6 @@ EXPORT = Kind(
     unreadable=DataError,
     occupied=DataError,
 )
-PROTOCOL = 1
 
 
 def export(
@@ -76,18 +76,14 @@ def export(
 def protocol(split: Split, draws: int = DRAWS) -> dict[str, Any]:
     """What the numbers of a split are computed on, as plain values."""
     return {
-        "protocol": PROTOCOL,
-        "split": split.name,
-        "cuts": split.cuts,
+        **split.protocol(),
         "users": split.dataset.n_users,
-        "catalogue": split.dataset.n_items,
         "train_events": split.train.n_events,
         "evaluated": {"valid": len(split.valid.users), "test": len(split.test.users)},
         "not_evaluated": split.not_evaluated,
         "cold_targets": split.cold,
         "filter_seen": split.filter_seen,
         "draws": draws,
-        "fingerprint": split.dataset.fingerprint,
         "audit": split.dataset.audit,
     }
 
@@ -101,10 +97,8 @@ def _after_targets(part: Part, before: NDArray[np.int64]) -> NDArray[np.int64]:
 
 def _events(split: Split, starts: NDArray[np.int64], stops: NDArray[np.int64]) -> pa.Table:
     """The events inside the bounds, with raw ids and, where there are any, times."""
-    dataset, lengths = split.dataset, stops - starts
-    users = np.repeat(np.arange(dataset.n_users, dtype=np.int32), lengths)
-    firsts = np.repeat(starts - np.cumsum(lengths) + lengths, lengths)
-    places = firsts + np.arange(len(users))
+    dataset = split.dataset
+    users, places = Sequences(dataset.items, starts, stops).places()
     columns = {
         "user_id": dataset.user_ids.arrow(users),
         "item_id": dataset.item_ids.arrow(dataset.items[places] - 1),

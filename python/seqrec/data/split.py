@@ -9,7 +9,7 @@ the second cut on) take each user's last event in that stretch as target, all be
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from seqrec.data.dataset import Dataset
 
 SplitName = Literal["leave_one_out", "global_time"]
+PROTOCOL_VERSION = 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,6 +77,17 @@ class Split:
     not_evaluated: int
     cold: dict[str, int]
     cuts: tuple[int, int] | None = None
+
+    def protocol(self) -> dict[str, Any]:
+        """What every number on this split has in common, as plain values."""
+        cuts = {} if self.cuts is None else {"cuts": list(self.cuts)}
+        return {
+            "version": PROTOCOL_VERSION,
+            "split": self.name,
+            **cuts,
+            "data": self.dataset.fingerprint,
+            "catalogue": self.dataset.n_items,
+        }
 
     def item_counts(self) -> NDArray[np.int64]:
         """How often each item 1..=N occurs in the training part: int64 [N]."""

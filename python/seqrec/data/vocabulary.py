@@ -80,6 +80,10 @@ class Vocabulary:
         flat = self.arrow(codes.ravel()).to_numpy(zero_copy_only=False)
         return flat.reshape(codes.shape)
 
+    def shown(self, code: int | np.integer) -> str:
+        """How a message names the id of a code: strings in quotes."""
+        return repr(self.decode(np.array([code])).tolist()[0])
+
     def arrow(self, codes: NDArray[np.integer]) -> Any:
         """The raw ids of 0-based codes as an Arrow array, for Parquet files."""
         return self.ids.take(pa.array(codes, type=pa.int64()))
@@ -100,6 +104,22 @@ class Vocabulary:
         )
         known = (found < len(self)) & equal.astype(bool)
         return np.where(known, found, UNKNOWN).astype(np.int32)
+
+    def encode_known(self, values: Sequence[Any], unknown: str) -> NDArray[np.int32]:
+        """The codes of raw ids that all have to be here: int32 [len(values)].
+
+        Args:
+            values: raw ids.
+            unknown: what the error says of the first that is not here, whose id replaces `{}`.
+
+        Raises:
+            DataError: if one is not here, or as `encode`.
+        """
+        codes = self.encode(values)
+        if (codes == UNKNOWN).any():
+            missing = values[int((codes == UNKNOWN).argmax())]
+            raise DataError(unknown.format(repr(missing)))
+        return codes
 
     def texts(self) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
         """(offsets int64 [n + 1], bytes uint8): all ids as text, decimal or UTF-8."""

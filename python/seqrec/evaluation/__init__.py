@@ -12,7 +12,7 @@ from seqrec.evaluation.next_item import (
     compare_next_item,
     evaluate_next_item,
 )
-from seqrec.evaluation.predictions import judge_next_item, judge_relevance
+from seqrec.evaluation.predictions import judge, judge_next_item, judge_relevance
 from seqrec.evaluation.relevance import RelevanceResult, compare_relevance, evaluate_relevance
 from seqrec.evaluation.report import Report, grid, table
 from seqrec.evaluation.scorers import NextItemScorer, PairScorer, pairs_by_column
@@ -32,6 +32,7 @@ __all__ = [
     "evaluate_next_item",
     "evaluate_relevance",
     "grid",
+    "judge",
     "judge_next_item",
     "judge_relevance",
     "pairs_by_column",

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from seqrec.data.sequences import Sequences
 from seqrec.data.split import Split
 from seqrec.errors import DataError
+from seqrec.evaluation.metrics import probability
 from seqrec.evaluation.relevance import evaluate_relevance
 from seqrec.evaluation.scorers import PairScorer, host_scores
 
@@ -85,7 +86,7 @@ def _newton(
     fit = np.zeros(2)
     loss = _loss(columns @ fit, labels, weights)
     for _ in range(_STEPS):
-        chance = np.exp(-np.logaddexp(0.0, -(columns @ fit)))
+        chance = probability(columns @ fit)
         slope = columns.T @ (weights * (chance - labels))
         curve = (columns.T * (weights * chance * (1.0 - chance))) @ columns
         step = np.linalg.solve(curve, slope)

@@ -35,6 +35,11 @@ def recall(ranks: NDArray[np.float64], k: int = 10) -> NDArray[np.float64]:
     return hit(ranks, k)
 
 
+def probability(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The logistic function 1 / (1 + exp(-logit)), without overflow."""
+    return np.exp(-np.logaddexp(0.0, -logits))
+
+
 def accuracy(positives: NDArray[np.float32], negatives: NDArray[np.float32]) -> NDArray[np.float64]:
     """The share of right answers of each user, mean over draws: float64 [M].
 
@@ -81,7 +86,7 @@ def _ece_of_draw(
     values, group = np.unique(logits, return_inverse=True)
     sizes = np.bincount(group)
     shares = np.bincount(group, weights=labels) / sizes
-    gaps = np.repeat(shares - np.exp(-np.logaddexp(0.0, -values)), sizes)
+    gaps = np.repeat(shares - probability(values), sizes)
     return sum(abs(part.sum()) for part in np.array_split(gaps, bins)) / len(gaps)
 
 

@@ -23,15 +23,15 @@ from seqrec.data.vocabulary import Vocabulary
 from seqrec.errors import DataError
 from seqrec.evaluation.intervals import (
     RESAMPLES,
-    SEED,
     Difference,
     Estimate,
     mean_difference,
     mean_estimates,
 )
-from seqrec.evaluation.per_user import check_same_users, raw_id, write_table
+from seqrec.evaluation.per_user import check_same_users, write_table
+from seqrec.evaluation.protocol import evaluation_protocol
 from seqrec.evaluation.ranking import Counts, Ties, count, first_items, ranks
-from seqrec.evaluation.report import PROTOCOL_VERSION, Report
+from seqrec.evaluation.report import Report
 from seqrec.evaluation.scorers import NextItemScorer, Scores, check_finite, check_shape, host_scores
 from seqrec.evaluation.shards import shard
 
@@ -229,38 +229,9 @@ def next_item_protocol(split: Split, part: Part, config: EvalConfig) -> dict[str
     n_items = split.dataset.n_items
     rule = f"at most the {n_items} items of the catalogue"
     check(config.k <= n_items, "evaluation.k", config.k, rule)
-    check_part(split, part)
     seen = split.filter_seen if config.filter_seen is None else config.filter_seen
-    return {
-        "version": PROTOCOL_VERSION,
-        "task": "next_item",
-        "split": split.name,
-        "part": part.name,
-        "data": split.dataset.fingerprint[:16],
-        "catalogue": n_items,
-        "k": config.k,
-        "filter_seen": bool(seen),
-        "ties": config.ties,
-        "resamples": config.resamples,
-        "seed": SEED,
-    }
-
-
-def check_part(split: Split, part: Part) -> None:
-    """Raises DataError if the part has no user or a target outside the catalogue."""
-    n_items, user_ids = split.dataset.n_items, split.dataset.user_ids
-    if not len(part.users):
-        raise DataError(
-            f"0 users evaluated: no user of the split `{split.name}` has a target in its part "
-            f"`{part.name}` (a user needs 3 actions)"
-        )
-    outside = (part.targets < 1) | (part.targets > n_items)
-    if outside.any():
-        row = int(outside.argmax())
-        raise DataError(
-            f"the target of user {raw_id(user_ids, part.users[row])} (row {row}) is item id "
-            f"{part.targets[row]}, outside 1..={n_items}"
-        )
+    rules = {"k": config.k, "filter_seen": bool(seen), "ties": config.ties}
+    return evaluation_protocol(split, part, "next_item", rules, config.resamples)
 
 
 def compare_next_item(first: NextItemResult, second: NextItemResult) -> dict[str, Difference]:

@@ -1,4 +1,4 @@
-"""Results user by user: raw ids, files, and the check that two of them can be compared."""
+"""Results user by user: their files, and the check that two of them can be compared."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from seqrec.data.vocabulary import Vocabulary
 from seqrec.errors import DataError
+from seqrec.evaluation.protocol import check_same_protocol
 from seqrec.files import whole_file
 
 
@@ -34,11 +34,6 @@ class Evaluated(Protocol):
         ...
 
 
-def raw_id(vocabulary: Vocabulary, code: int | np.integer) -> str:
-    """How a message names a user or an item: its raw id, strings in quotes."""
-    return repr(vocabulary.decode(np.array([code])).tolist()[0])
-
-
 def write_table(path: Path, table: pa.Table) -> None:
     """Writes Parquet, whole or not at all.
 
@@ -51,12 +46,7 @@ def write_table(path: Path, table: pa.Table) -> None:
 
 def check_same_users(first: Evaluated, second: Evaluated) -> None:
     """Raises DataError unless both were evaluated on the same pairs by the same protocol."""
-    for key in {**first.protocol, **second.protocol}:
-        one, two = first.protocol.get(key), second.protocol.get(key)
-        if one != two:
-            raise DataError(
-                f"the runs cannot be compared: `{key}` is {one!r} in one and {two!r} in the other"
-            )
+    check_same_protocol(first.protocol, second.protocol)
     same = np.array_equal(first.users, second.users)
     if not same or not np.array_equal(first.targets, second.targets):
         raise DataError(

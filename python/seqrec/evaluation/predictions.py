@@ -27,14 +27,12 @@ from seqrec.evaluation.next_item import (
     next_item_protocol,
     next_item_result,
 )
-from seqrec.evaluation.per_user import raw_id
 from seqrec.evaluation.relevance import (
     RelevanceResult,
     relevance_protocol,
     relevance_result,
     rows_with_positive,
 )
-from seqrec.evaluation.report import Report
 
 COLUMNS = ("user_id", "item_id", "score")
 
@@ -137,14 +135,9 @@ def judge_relevance(
 
 
 def judge(
-    frame: Any,
-    split: Split,
-    part: Part,
-    task: str,
-    config: EvalConfig | None = None,
-    system: str = "predictions",
-) -> Report:
-    """The report on a file of predictions: for relevance, on the protocol's uniform negatives.
+    frame: Any, split: Split, part: Part, task: str, config: EvalConfig | None = None
+) -> NextItemResult | RelevanceResult:
+    """What a file of predictions is worth: for relevance, on the protocol's uniform negatives.
 
     Args:
         frame: as for `judge_next_item` and `judge_relevance`.
@@ -152,17 +145,16 @@ def judge(
         part: whose targets are looked for.
         task: "next_item" or "relevance".
         config: k, the seen filter and the resamples.
-        system: name of what is judged.
 
     Raises:
         ConfigError: for another task.
     """
     check(task in ("next_item", "relevance"), "task", task, "next_item or relevance")
     if task == "next_item":
-        return judge_next_item(frame, split, part, config).report(system)
+        return judge_next_item(frame, split, part, config)
     resamples = (config or EvalConfig()).resamples
     negatives = evaluation_negatives(split, part)
-    return judge_relevance(frame, split, part, negatives, resamples=resamples).report(system)
+    return judge_relevance(frame, split, part, negatives, resamples=resamples)
 
 
 def _read(frame: Any, split: Split, part: Part) -> _Predictions:
@@ -258,5 +250,5 @@ def _distinct_pairs(
 
 
 def _named(split: Split, user: Any, item: Any) -> str:
-    user_id = raw_id(split.dataset.user_ids, user)
-    return f"user {user_id} and item {raw_id(split.dataset.item_ids, item - 1)}"
+    user_id = split.dataset.user_ids.shown(user)
+    return f"user {user_id} and item {split.dataset.item_ids.shown(item - 1)}"

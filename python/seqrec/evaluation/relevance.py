@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from seqrec.config import check
 from seqrec.data.pairs import is_positive
 from seqrec.data.split import Part, Split
 from seqrec.data.vocabulary import Vocabulary
@@ -21,7 +22,6 @@ from seqrec.errors import DataError
 from seqrec.evaluation import metrics
 from seqrec.evaluation.intervals import (
     RESAMPLES,
-    SEED,
     Difference,
     Estimate,
     auc_difference,
@@ -29,9 +29,9 @@ from seqrec.evaluation.intervals import (
     mean_difference,
     mean_estimates,
 )
-from seqrec.evaluation.next_item import check_part
 from seqrec.evaluation.per_user import check_same_users, write_table
-from seqrec.evaluation.report import PROTOCOL_VERSION, Report
+from seqrec.evaluation.protocol import evaluation_protocol
+from seqrec.evaluation.report import Report
 from seqrec.evaluation.scorers import PairScorer, check_finite, check_shape, host_scores
 from seqrec.evaluation.shards import shard
 
@@ -182,7 +182,7 @@ def relevance_protocol(
     split: Split, part: Part, negatives: NDArray[np.int32], *, kind: str, resamples: int
 ) -> dict[str, Any]:
     """The rules of an evaluation as plain values, checked against the part."""
-    check_part(split, part)
+    check(resamples >= 1, "resamples", resamples, "at least 1")
     n_items = split.dataset.n_items
     if negatives.ndim != 2 or len(negatives) != len(part.users) or not negatives.shape[1]:
         raise DataError(
@@ -196,18 +196,8 @@ def relevance_protocol(
             f"negative item id {negatives[row][outside[row]][0]} (row {row}) is outside "
             f"1..={n_items}"
         )
-    return {
-        "version": PROTOCOL_VERSION,
-        "task": "relevance",
-        "split": split.name,
-        "part": part.name,
-        "data": split.dataset.fingerprint[:16],
-        "catalogue": n_items,
-        "negatives": kind,
-        "draws": negatives.shape[1],
-        "resamples": resamples,
-        "seed": SEED,
-    }
+    rules = {"negatives": kind, "draws": negatives.shape[1]}
+    return evaluation_protocol(split, part, "relevance", rules, resamples)
 
 
 def compare_relevance(first: RelevanceResult, second: RelevanceResult) -> dict[str, Difference]:

@@ -15,8 +15,7 @@ from typing import Any, Literal
 from seqrec.config import unknown_key
 from seqrec.errors import DataError
 from seqrec.evaluation.intervals import Estimate
-
-PROTOCOL_VERSION = 1
+from seqrec.evaluation.protocol import check_same_protocol
 
 Format = Literal["text", "markdown"]
 
@@ -124,23 +123,12 @@ def table(
     """
     if not reports:
         raise DataError("0 reports: a table needs at least one")
-    check_same_protocol(reports)
+    for other in reports[1:]:
+        names = f"`{reports[0].system}` and `{other.system}`"
+        check_same_protocol(reports[0].protocol, other.protocol, names)
     names = list(metrics) if metrics is not None else list(reports[0].metrics)
     rows = [[report.system, *(_cell(report, name) for name in names)] for report in reports]
     return grid(["system", *names], rows, style) + "\n\n" + _listed(reports[0].protocol)
-
-
-def check_same_protocol(reports: Sequence[Report]) -> None:
-    """Raises DataError naming the first difference between the protocols of two reports."""
-    first = reports[0]
-    for other in reports[1:]:
-        for key in {**first.protocol, **other.protocol}:
-            one, two = first.protocol.get(key), other.protocol.get(key)
-            if one != two:
-                raise DataError(
-                    f"`{first.system}` and `{other.system}` cannot be compared: "
-                    f"`{key}` is {one!r} in one and {two!r} in the other"
-                )
 
 
 def grid(header: Sequence[str], rows: Sequence[Sequence[str]], style: Format = "text") -> str:

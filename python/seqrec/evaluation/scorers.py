@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from seqrec.data.sequences import Sequences
 from seqrec.data.vocabulary import Vocabulary
 from seqrec.errors import DataError
-from seqrec.evaluation.per_user import raw_id
 
 Scores = NDArray[np.float32] | torch.Tensor
 
@@ -79,7 +78,7 @@ def check_finite(
         row = int(wrong.any(axis=1).argmax())
         column = int(wrong[row].argmax())
         raise DataError(
-            f"the scorer gave {scores[row, column]} to user {raw_id(user_ids, users[row])} "
+            f"the scorer gave {scores[row, column]} to user {user_ids.shown(users[row])} "
             f"(column {column}), one of {int(wrong.sum())} scores of this chunk that are not "
             "finite: nothing can be ranked by them"
         )

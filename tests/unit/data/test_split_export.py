@@ -53,7 +53,7 @@ def test_the_protocol_is_written_beside(make_log, tmp_path):
     document = json.loads((tmp_path / "out" / "protocol.json").read_text())
     assert document["split"] == "leave_one_out"
     assert document["evaluated"] == {"valid": 1, "test": 1}
-    assert document["fingerprint"] == split.dataset.fingerprint
+    assert document["data"] == split.dataset.fingerprint
 
 
 def test_an_existing_export_is_kept_unless_told(make_log, tmp_path):

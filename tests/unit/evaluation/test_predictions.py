@@ -164,7 +164,7 @@ def test_both_tasks_are_judged_through_one_door():
     split = random_split(30, 20)
     scores = np.random.default_rng(0).normal(size=(30, 20)).astype(np.float32)
     rows = whole_catalogue(split, scores)
-    assert "ndcg@10" in judge_predictions(rows, split, split.test, "next_item").metrics
+    assert "ndcg@10" in judge_predictions(rows, split, split.test, "next_item").values()
     assert judge_predictions(rows, split, split.test, "relevance").protocol["draws"] == 10
 
 
