@@ -19,10 +19,10 @@ from seqrec.evaluation import (
     pairs_by_column,
 )
 from seqrec.evaluation.baselines import EASE, ItemKNN, Markov, Popularity
+from seqrec.evaluation.baselines.ease import MAX_ITEMS
 
 Result = NextItemResult | RelevanceResult
 BASELINES = {"popularity": Popularity, "markov": Markov, "item-knn": ItemKNN, "ease": EASE}
-EASE_LARGEST = 20_000  # items; a dense inverse of that size is the most that fits a laptop
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class Systems:
         names = ["popularity", "markov"]
         if task == "next_item":
             names.append("item-knn")
-            if self.split.dataset.n_items <= EASE_LARGEST:
+            if self.split.dataset.n_items <= MAX_ITEMS:
                 names.append("ease")
         return [*names, "ceiling"] if self.ceiling is not None else names
 

@@ -44,11 +44,8 @@ def known_users(dataset: Dataset, users: Iterable[Any] | None) -> Queries:
     if users is None:
         codes = np.arange(dataset.n_users)
     else:
-        asked = list(users)
-        codes = dataset.user_ids.encode(asked)
-        if (codes < 0).any():
-            missing = asked[int(np.flatnonzero(codes < 0)[0])]
-            raise DataError(f"user {missing!r} is not in the data set: give `sequences` instead")
+        unknown = "user {} is not in the data set: give `sequences` instead"
+        codes = dataset.user_ids.encode_known(list(users), unknown)
     labels = dataset.user_ids.decode(codes)
     return Queries(labels, Sequences(whole.items, whole.starts[codes], whole.stops[codes]), 0)
 
@@ -85,11 +82,8 @@ def catalogue_ids(item_ids: Vocabulary, items: Iterable[Any], what: str) -> NDAr
     Raises:
         DataError: for an item that the model does not know.
     """
-    raw = list(items)
-    codes = item_ids.encode(raw)
-    if (codes < 0).any():
-        missing = raw[int(np.flatnonzero(codes < 0)[0])]
-        raise DataError(f"option `{what}` names item {missing!r}, which the model does not know")
+    unknown = f"option `{what}` names item {{}}, which the model does not know"
+    codes = item_ids.encode_known(list(items), unknown)
     return np.unique(codes + 1).astype(np.int32)
 
 
@@ -147,10 +141,7 @@ def judged_pairs(
         )
     counts = np.array([len(asked) for asked in candidates])
     raw = [item for asked in candidates for item in asked]
-    codes = item_ids.encode(raw)
-    if (codes < 0).any():
-        missing = raw[int(np.flatnonzero(codes < 0)[0])]
-        raise DataError(f"candidate {missing!r} is unknown to the model")
+    codes = item_ids.encode_known(raw, "candidate {} is unknown to the model")
     rows, places = np.repeat(np.arange(len(counts)), counts), _places(counts)
     asked = np.ones((len(counts), max(1, int(counts.max(initial=1)))), dtype=np.int32)
     asked[rows, places] = codes + 1
