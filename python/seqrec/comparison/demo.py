@@ -30,8 +30,8 @@ CELLS: dict[tuple[str, str], Mapping[str, Any]] = {
         "training": {"epochs": 5, "lr": 2e-3},
     },
     ("bert4rec", "relevance"): {
-        "relevance": {"targets_per_user": 8},
-        "training": {"epochs": 4, "lr": 1e-3},
+        "relevance": {"targets_per_user": 6},
+        "training": {"epochs": 3, "lr": 1e-3},
     },
 }
 
