@@ -210,6 +210,9 @@ def _check_id_type(column: Any, kind: Any, name: str, where: Where) -> None:
 
 def _check_no_nulls(column: Any, name: str, where: Where) -> None:
     kind = column.type
+    if pa.types.is_dictionary(column.type) and any(c.dictionary.null_count for c in column.chunks):
+        # Arrow before 25 sees the nulls of the rows but not those of the values they point to.
+        column = column.cast(column.type.value_type)
     missing = pc.call_function("is_null", [column])
     if pa.types.is_floating(kind):
         missing = pc.call_function(
