@@ -67,6 +67,21 @@ def digest(config: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def as_json(value: Any) -> Any:
+    """The value as JSON gives it back: tuples become lists, keys become text."""
+    return json.loads(json.dumps(value, default=str))
+
+
+def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What differs between two nested tables of plain values, as `a.b was 1 and is 2`."""
+    before, after = _flat(then), _flat(as_json(now))
+    return [
+        f"{name} was {before.get(name)!r} and is {after.get(name)!r}"
+        for name in sorted(before.keys() | after.keys())
+        if before.get(name) != after.get(name)
+    ]
+
+
 def read_toml(path: Path) -> dict[str, Any]:
     """The tables of a TOML file.
 
@@ -98,6 +113,8 @@ def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
         table = tables
         for parent in parents:
             table = table.setdefault(parent, {})
+            if not isinstance(table, dict):
+                raise ConfigError(f"`{assignment}`: `{parent}` was given a value before")
         table[leaf] = value
     return tables
 
@@ -126,6 +143,16 @@ def origins(layers: Mapping[str, Mapping[str, Any]], prefix: str = "") -> dict[s
             else:
                 found[path] = name
     return found
+
+
+def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            flat.update(_flat(value, f"{prefix}{key}."))
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
 
 
 def _typed(hint: Any, value: Any, path: str) -> Any:

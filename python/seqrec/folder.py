@@ -152,6 +152,18 @@ def exists(folder: Path) -> bool:
     return _place(folder).exists()
 
 
+def remove_folder(folder: Path, kind: Kind) -> None:
+    """Removes a folder of this kind, if there is one.
+
+    Raises:
+        SeqrecError: `kind.occupied`, if it holds anything else.
+    """
+    folder = Path(os.path.realpath(folder))
+    _refuse_foreign(folder, kind, replace=True)
+    for path in (folder, _old(folder)):
+        shutil.rmtree(path, ignore_errors=True)
+
+
 def remove_leftovers(parent: Path) -> None:
     """Removes what killed writers left in `parent`, which nobody else may be writing to."""
     for path in parent.glob(".*.new-*"):

@@ -11,10 +11,12 @@ from seqrec.training.config import TrainConfig
 from seqrec.training.device import choose_device, seeded
 from seqrec.training.loop import train
 from seqrec.training.objectives import ObjectiveConfig, make_objective
-from seqrec.training.run import BEST, TrainResult, Validate
+from seqrec.training.run import BEST, LAST, Validate
+from seqrec.training.state import TrainResult, open_state
 
 __all__ = [
     "BEST",
+    "LAST",
     "Artifact",
     "ObjectiveConfig",
     "TrainConfig",
@@ -25,6 +27,7 @@ __all__ = [
     "load_artifact",
     "load_document",
     "make_objective",
+    "open_state",
     "save_artifact",
     "seeded",
     "train",

@@ -13,7 +13,7 @@ from typing import Any
 
 from seqrec.errors import ConfigError, ResourceError
 
-LOG = "log.jsonl"
+LOG, EVENTS = "log.jsonl", "tensorboard"
 
 
 class Journal:
@@ -23,7 +23,7 @@ class Journal:
         folder: the run folder, or None.
         size: bytes of the log to keep: what a run wrote after the state that is resumed is cut.
         step: the step at which the run begins, for TensorBoard.
-        tensorboard: also write events into `folder/tensorboard`.
+        tensorboard: also write events for it into `folder/tensorboard`.
 
     Raises:
         ConfigError: if TensorBoard is wanted and not installed.
@@ -37,7 +37,7 @@ class Journal:
             return
         self._path = folder / LOG
         if tensorboard:
-            self._events = _writer(folder / "tensorboard", step)
+            self._events = _writer(folder / EVENTS, step)
         try:
             self._file = self._path.open("ab", buffering=0)
             if self._path.stat().st_size > size:

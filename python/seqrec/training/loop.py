@@ -10,6 +10,7 @@ What lies in a run folder:
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Collection, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,16 +18,18 @@ from typing import Any
 
 from torch import nn
 
-from seqrec.errors import ResourceError
-from seqrec.folder import exists, remove_leftovers
-from seqrec.training.artifact import Artifact
+from seqrec.config import as_json
+from seqrec.errors import ConfigError, ResourceError
+from seqrec.folder import exists, remove_folder, remove_leftovers
+from seqrec.training.artifact import ARTIFACT, Artifact
 from seqrec.training.config import TrainConfig
 from seqrec.training.device import choose_device, seeded, thread_limit
 from seqrec.training.distributed import Ranks
 from seqrec.training.interrupts import Interrupts
+from seqrec.training.journal import EVENTS, LOG
 from seqrec.training.lock import locked
-from seqrec.training.run import BEST, LAST, Run, Stream, TrainResult, Validate
-from seqrec.training.state import as_json
+from seqrec.training.run import BEST, LAST, Run, Stream, Validate
+from seqrec.training.state import TrainResult
 from seqrec.training.step import Objective
 
 
@@ -39,6 +42,7 @@ def train(
     validate: Validate | None = None,
     folder: Path | None = None,
     resume: bool = False,
+    overwrite: bool = False,
     identity: Mapping[str, Any] | None = None,
     keep: Artifact | None = None,
     no_decay: Collection[str] = (),
@@ -54,6 +58,7 @@ def train(
             without it the last weights are the best. It cannot disturb training's random draws.
         folder: the run folder; without one nothing is written and signals keep their meaning.
         resume: go on from `folder/last`; from the beginning where there is no such state yet.
+        overwrite: begin anew where the folder holds a run: its artifacts and its log are removed.
         identity: what a resumed run must share beside the config: the data's fingerprint, the
             model's options, and so on, as nested tables of plain values.
         keep: what `best/` holds beside the weights: vocabulary, configs, protocol.
@@ -66,13 +71,17 @@ def train(
         DivergenceError: if the loss or gradient is not finite; the best artifact stays.
         InterruptedRunError: on SIGINT or SIGTERM, after the state was saved.
     """
+    if folder is None and (resume or overwrite):
+        raise ConfigError("resume and overwrite need the folder of a run")
+    if resume and overwrite:
+        raise ConfigError("give resume or overwrite, not both")
     device = choose_device(config.device)
     ranks = Ranks(device)
     with ExitStack() as stack:
         stack.enter_context(thread_limit(config.threads))
         interrupts = Interrupts()
         if folder is not None:
-            _claim(folder, stack, ranks, resume=resume)
+            _claim(folder, stack, ranks, resume=resume, overwrite=overwrite)
             stack.enter_context(interrupts)
         stack.enter_context(seeded(config.seed, device=device, purpose="train", rank=ranks.rank))
         model.to(device)
@@ -88,10 +97,22 @@ def train(
         return run.run()
 
 
-def _claim(folder: Path, stack: ExitStack, ranks: Ranks, *, resume: bool) -> None:
+def _claim(folder: Path, stack: ExitStack, ranks: Ranks, *, resume: bool, overwrite: bool) -> None:
     if ranks.writes:
         stack.enter_context(locked(folder))
         remove_leftovers(folder)
-    if not resume and (exists(folder / LAST) or exists(folder / BEST)):
-        raise ResourceError(f"{folder} holds a run already: resume it, or choose another folder")
+        if overwrite:
+            _remove_run(folder)
     ranks.wait()
+    if not resume and (exists(folder / LAST) or exists(folder / BEST)):
+        raise ResourceError(
+            f"{folder} holds a run already: resume it, overwrite it, or choose another folder"
+        )
+
+
+def _remove_run(folder: Path) -> None:
+    """Removes what a run wrote and nothing else: what others keep beside it stays."""
+    for name in (LAST, BEST):
+        remove_folder(folder / name, ARTIFACT)
+    (folder / LOG).unlink(missing_ok=True)
+    shutil.rmtree(folder / EVENTS, ignore_errors=True)

@@ -10,7 +10,6 @@ import logging
 import math
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -27,9 +26,11 @@ from seqrec.training.interrupts import Interrupts, interrupted
 from seqrec.training.journal import Journal
 from seqrec.training.progress import Bar, Clock, Meter
 from seqrec.training.state import (
+    FINAL,
     Evaluation,
     RunState,
     Tensors,
+    TrainResult,
     check_same_run,
     environment,
     open_state,
@@ -40,7 +41,6 @@ from seqrec.training.step import Objective, Stepper
 logger = logging.getLogger(__name__)
 
 BEST, LAST = "best", "last"
-FINAL = ("completed", "early-stopped")
 TIME_IS_UP = 1  # stands beside the numbers of SIGINT (2) and SIGTERM (15), which win over it
 
 Validate = Callable[[nn.Module], Mapping[str, float]]
@@ -58,27 +58,6 @@ class Stream(Protocol):
     def epoch(self, epoch: int, first_step: int = 0) -> Generator[Any, None, None]:
         """Batches of the epoch from `first_step` on, on the device; each has `n_targets`."""
         ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrainResult:
-    """How a run ended; the model has the best weights by then.
-
-    Attributes:
-        status: `completed`, `early-stopped`, or `time-limited` (never a number to publish).
-        steps: steps done.
-        best_step: the step whose weights are the best; the last one where nothing was validated.
-        best_value: the monitored metric there; None where nothing was validated, or all was NaN.
-        history: all validations.
-        seconds: time spent, validation included, over all resumptions.
-    """
-
-    status: str
-    steps: int
-    best_step: int
-    best_value: float | None
-    history: tuple[Evaluation, ...]
-    seconds: float
 
 
 class Run:
@@ -135,7 +114,8 @@ class Run:
     def restore(self, source: Path) -> None:
         """Goes on from a saved state, which must be this run's."""
         saved = load_artifact(source)
-        state = open_state(saved, source, patience=self.config.patience)
+        document = saved.documents.get("state")
+        state = open_state(document, source, patience=self.config.patience)
         check_same_run(saved, self.identity, source)
         warn_other_environment(saved, environment(self.device, self.ranks), source)
         self.tensors.restore(saved, source)
@@ -158,11 +138,7 @@ class Run:
             if state.status not in FINAL:
                 self._train_and_finish()
         self._load_best()
-        return TrainResult(
-            status=state.status, steps=state.step, best_value=state.stop.best_value,
-            best_step=state.step if state.stop.best_step is None else state.stop.best_step,
-            history=tuple(state.history), seconds=state.seconds,
-        )  # fmt: skip
+        return state.result()
 
     def _train_and_finish(self) -> None:
         try:
@@ -177,7 +153,8 @@ class Run:
         while state.step < self.last_step:
             if state.stop.exhausted:
                 return "early-stopped"
-            reason = self._epoch()
+            # A resumed run may have no time left: it takes no further step.
+            reason = (state.step and self._reason_to_stop()) or self._epoch()
             if reason > TIME_IS_UP:
                 raise interrupted(reason)
             if reason == TIME_IS_UP and state.step < self.last_step:
@@ -217,6 +194,10 @@ class Run:
             self._save("running")
         if not (self.ranks.alone or read):
             return 0  # ranks must agree, and only ask each other where they wait anyway
+        return self._reason_to_stop()
+
+    def _reason_to_stop(self) -> int:
+        """The same on all ranks: the number of a signal, or TIME_IS_UP, else 0."""
         limit = self.config.max_minutes
         late = limit is not None and self.clock.seconds >= 60 * limit
         return self.ranks.largest(self.interrupts.requested or (TIME_IS_UP if late else 0))
@@ -225,6 +206,7 @@ class Run:
         state = self.state
         self.meter.collect(step=state.step, epoch=state.epoch)
         interval = self.meter.flush()
+        state.targets += interval.targets
         seconds, waiting = self.clock.look(self.stream.wait_seconds)
         loss = interval.loss / max(interval.targets, 1)
         pace = interval.targets / seconds

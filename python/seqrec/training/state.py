@@ -7,7 +7,6 @@ on the same device, with the same number of threads and the same PyTorch.
 from __future__ import annotations
 
 import dataclasses
-import json
 import logging
 import math
 from collections.abc import Mapping
@@ -18,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from seqrec.config import differences
 from seqrec.errors import CheckpointError
 from seqrec.training.artifact import Artifact, check_state
 from seqrec.training.device import generator_states, set_generator_states
@@ -28,6 +28,8 @@ from seqrec.training.optimizer import load_optimizer, optimizer_tensors
 from seqrec.training.progress import Interval
 
 logger = logging.getLogger(__name__)
+
+FINAL = ("completed", "early-stopped")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +49,34 @@ class Evaluation:
     metrics: dict[str, float]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainResult:
+    """How a run ended; the model has the best weights by then.
+
+    Attributes:
+        status: `completed`, `early-stopped`, or `time-limited` (never a number to publish).
+        steps: steps done.
+        best_step: the step whose weights are the best; the last one where nothing was validated.
+        best_value: the monitored metric there; None where nothing was validated, or all was NaN.
+        targets: predictions trained on, over all steps and ranks.
+        seconds: time spent, validation included, over all resumptions.
+        history: all validations.
+    """
+
+    status: str
+    steps: int
+    best_step: int
+    best_value: float | None
+    targets: int
+    seconds: float
+    history: tuple[Evaluation, ...] = ()
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run came to the end that its config asks for."""
+        return self.status in FINAL
+
+
 @dataclass(slots=True, kw_only=True)
 class RunState:
     """Where a run stands, but for its tensors.
@@ -57,6 +87,7 @@ class RunState:
         step_in_epoch: steps of it that are done.
         step: steps done in all.
         evaluated: the step that was validated last; -1 before.
+        targets: predictions trained on before the interval.
         interval: sums since the last line of the log.
         history: all validations.
         seconds: spent so far.
@@ -69,11 +100,25 @@ class RunState:
     step_in_epoch: int = 0
     step: int = 0
     evaluated: int = -1
+    targets: int = 0
     interval: Interval = field(default_factory=Interval)
     history: list[Evaluation] = field(default_factory=list)
     seconds: float = 0.0
     log_bytes: int = 0
     status: str = "running"
+
+    def result(self) -> TrainResult:
+        """What there is to say of the run."""
+        stop = self.stop
+        return TrainResult(
+            status=self.status,
+            steps=self.step,
+            best_step=self.step if stop.best_step is None else stop.best_step,
+            best_value=stop.best_value,
+            targets=self.targets + self.interval.targets,
+            seconds=self.seconds,
+            history=tuple(self.history),
+        )
 
     def to_document(self) -> dict[str, Any]:
         """As plain JSON; a metric that is not finite becomes text."""
@@ -160,7 +205,7 @@ def check_same_run(saved: Artifact, identity: Mapping[str, Any], source: Path) -
     Raises:
         CheckpointError: naming every option that differs, with both values.
     """
-    wrong = _differences(saved.documents["identity"], identity)
+    wrong = differences(saved.documents["identity"], identity)
     if wrong:
         raise CheckpointError(
             f"{source} is the state of another run: {'; '.join(wrong)}. Resume with what it was "
@@ -170,42 +215,18 @@ def check_same_run(saved: Artifact, identity: Mapping[str, Any], source: Path) -
 
 def warn_other_environment(saved: Artifact, now: Mapping[str, Any], source: Path) -> None:
     """Warns, naming it, about whatever makes a resumed run differ in its last bits."""
-    for difference in _differences(saved.documents["environment"], now):
+    for difference in differences(saved.documents["environment"], now):
         logger.warning("%s: %s; the weights may differ in their last bits", source, difference)
 
 
-def as_json(value: Any) -> Any:
-    """The value as it will be read back: tuples become lists, keys become text."""
-    return json.loads(json.dumps(value, default=str))
-
-
-def _differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    before, after = _flat(then), _flat(as_json(now))
-    return [
-        f"{name} was {before.get(name)!r} and is {after.get(name)!r}"
-        for name in sorted(before.keys() | after.keys())
-        if before.get(name) != after.get(name)
-    ]
-
-
-def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in table.items():
-        if isinstance(value, Mapping):
-            flat.update(_flat(value, f"{prefix}{key}."))
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat
-
-
-def open_state(saved: Artifact, source: Path, *, patience: int | None) -> RunState:
+def open_state(document: Any, source: Path, *, patience: int | None = None) -> RunState:
     """The host side of a saved state.
 
     Raises:
-        CheckpointError: if the artifact is not the state of a run.
+        CheckpointError: if the document is not the state of a run.
     """
     try:
-        return RunState.from_document(saved.documents["state"], patience=patience)
+        return RunState.from_document(document, patience=patience)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise CheckpointError(f"{source} does not hold the state of a run: {error!r}") from None
 

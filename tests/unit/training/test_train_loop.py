@@ -367,3 +367,31 @@ def test_early_stop_goes_on_counting_after_a_resume(tmp_path):
         )  # fmt: skip
     _, result = run(tmp_path, config=config, validate=measuring(values[2:]), resume=True)
     assert (result.status, len(result.history), result.best_step) == ("early-stopped", 4, 5)
+
+
+def test_overwriting_begins_anew_and_keeps_what_is_not_the_runs(tmp_path):
+    run(tmp_path, config=tiny_config(lr=0.5))
+    (tmp_path / "ledger.jsonl").write_text("read once")
+    _, result = run(tmp_path, overwrite=True)
+    assert result.steps == 14
+    assert len((tmp_path / "log.jsonl").read_text().splitlines()) == 9 + len(result.history)
+    assert (tmp_path / "ledger.jsonl").read_text() == "read once"
+
+
+def test_overwriting_never_deletes_a_strangers_file(tmp_path):
+    (tmp_path / "last").mkdir()
+    (tmp_path / "last" / "thesis.tex").write_text("years")
+    with pytest.raises(ResourceError, match=r"holds 'thesis\.tex'"):
+        run(tmp_path, overwrite=True)
+    assert (tmp_path / "last" / "thesis.tex").exists()
+
+
+def test_resume_and_overwrite_contradict_each_other(tmp_path):
+    with pytest.raises(ConfigError, match="not both"):
+        run(tmp_path, resume=True, overwrite=True)
+
+
+@pytest.mark.parametrize("option", ["resume", "overwrite"])
+def test_going_on_needs_a_folder(option):
+    with pytest.raises(ConfigError, match="need the folder of a run"):
+        run(None, **{option: True})

@@ -206,6 +206,22 @@ def test_time_limited_run_goes_on_with_more_time(tmp_path, unbroken):
     assert saved_state(tmp_path)[weights] == unbroken[weights]
 
 
+def test_time_limited_run_without_more_time_takes_no_step(tmp_path):
+    limited = tiny_config(max_minutes=1e-9)
+    run(tmp_path, config=limited)
+    before = saved_state(tmp_path)
+    _, again = run(tmp_path, config=limited, resume=True)
+    assert (again.status, again.steps, again.finished) == ("time-limited", 1, False)
+    assert saved_state(tmp_path) == before
+
+
+def test_targets_are_counted_over_all_resumptions(tmp_path):
+    _, unbroken = run(None)
+    run(tmp_path, config=tiny_config(max_minutes=1e-9))
+    _, resumed = run(tmp_path, resume=True)
+    assert resumed.targets == unbroken.targets > 0
+
+
 def test_host_state_survives_json():
     state = RunState(
         stop=EarlyStop(monitor="auc", patience=3, best_value=0.5, best_step=4, misses=1),
