@@ -10,6 +10,7 @@ import contextlib
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,7 @@ import pandas as pd
 import pytest
 
 from seqrec import cli
+from seqrec.batches import Plan
 
 PROGRAM = [sys.executable, "-c", "from seqrec.cli import main; main()"]
 
@@ -102,6 +104,35 @@ def test_a_finished_run_is_not_trained_over(place):
     assert "run" in said
 
 
+TRAIN = ["train", "data", "--model", "lstm", "--task", "next_item", *QUICK]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_training_is_saved_and_exits_with_the_code_of_its_signal(
+    place, monkeypatch, number
+):
+    share, sent = Plan.share, []
+
+    def signalled(*arguments):
+        if not sent:
+            sent.append(number)
+            os.kill(os.getpid(), number)
+        return share(*arguments)
+
+    monkeypatch.setattr(Plan, "share", signalled)
+    _, said = seqrec(*TRAIN, "--out", number.name, cwd=place, code=128 + number)
+    assert f"stopped by {number.name}; resume to go on" in said
+    out, _ = seqrec(*TRAIN, "--out", number.name, "--resume", cwd=place)
+    assert "status: completed" in out
+
+
+def test_overwriting_a_run_keeps_its_ledger(place):
+    seqrec(*TRAIN, "--out", "over", cwd=place)
+    seqrec("evaluate", "data", "--run", "over", "--part", "test", cwd=place)
+    out, _ = seqrec(*TRAIN, "--out", "over", "--overwrite", cwd=place)
+    assert "test readings: 1" in out
+
+
 def test_print_config_shows_every_option_with_its_origin(place):
     out, _ = seqrec("train", "data", "--out", "other", "--model", "bert4rec", "--task", "next_item",
                     "--print-config", "--set", "cloze.mask_prob=0.3", cwd=place)  # fmt: skip
@@ -120,6 +151,10 @@ def test_print_config_shows_every_option_with_its_origin(place):
         (["train", "data", "--out", "x", "--task", "next_item"], 2, "`model` is missing"),
         (["evaluate", "data", "--run", "data"], 4, "data"),
         (["evaluate", "data"], 2, "--run or --predictions"),
+        (["evaluate", "data", "--run", "run", "--task", "next_item"], 2, "--task and --split go"),
+        (["train", "data", "--out", "run", "--model", "lstm", "--task", "next_item", "--resume",
+          "--overwrite"], 2, "not both"),
+        (["compare", "run", "data", "data", "--out", "cells"], 2, "folders of one name"),
         (["recommend", "run", "--sequence", "a,b"], 3, "'a' is no integer"),
         (["train", "data", "--oops"], 2, "No such option"),
     ],

@@ -73,6 +73,15 @@ def run(arguments: list[str]) -> int:
         if os.environ.get("SEQREC_DEBUG"):
             raise
         return _complain(f"{error.strerror or error}: {error.filename or 'output'}", 5)
+    except (MemoryError, RuntimeError) as error:
+        # torch's own error of this name is told from a defect of ours without importing torch.
+        if not isinstance(error, MemoryError) and type(error).__name__ != "OutOfMemoryError":
+            raise
+        if os.environ.get("SEQREC_DEBUG"):
+            raise
+        return _complain(f"out of memory: {error}; lower training.batch_size", 5)
+    if code == 130:  # typer's answer to Ctrl-C, without a word
+        return _complain("interrupted", code)
     return code if isinstance(code, int) else 0
 
 

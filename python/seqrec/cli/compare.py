@@ -12,6 +12,7 @@ from seqrec.cli.options import (
     Model,
     Output,
     PartName,
+    Question,
     Settings,
     Split,
     SplitName,
@@ -27,7 +28,9 @@ def run(
     data: Annotated[list[Path], typer.Argument(help="Folders made by `seqrec prepare`.")],
     out: Out = Path("comparison"),
     model: Annotated[list[Model] | None, typer.Option(help="[default: both]")] = None,
-    task: Annotated[list[Task] | None, typer.Option(help="[default: both]")] = None,
+    task: Annotated[
+        list[Question] | None, typer.Option(help="[default: next_item and relevance]")
+    ] = None,
     part: Annotated[PartName, typer.Option(help="Which part is judged.")] = PartName.TEST,
     split: Split = SplitName.LEAVE_ONE_OUT,
     recipes: Annotated[
@@ -41,25 +44,30 @@ def run(
     from seqrec.comparison import compare, read_recipes
     from seqrec.comparison.render import render
     from seqrec.data import Dataset
+    from seqrec.errors import ConfigError
+    from seqrec.files import whole_file
 
     layers = {"--set": config.parse_assignments(settings or [])}
+    splits = {folder.name: Dataset.load(folder).split(split.value) for folder in data}
+    if len(splits) < len(data):
+        raise ConfigError("two of the data sets have folders of one name: tables need two")
     done = []
-    for folder in data:
+    for name, cut in splits.items():
         done += compare(
-            folder.name,
-            Dataset.load(folder).split(split.value),
+            name,
+            cut,
             folder=out,
             part=part.value,
             models=[m.value for m in model or Model],
             tasks=[t.value for t in task or Task],
-            cells=read_recipes(recipes, folder.name) if recipes else None,
+            cells=read_recipes(recipes, name) if recipes else None,
             layers=layers,
             say=lambda line: typer.echo(line, err=True),
         )
-    document = render(done, output.value)
-    (out / "comparison.json").write_text(render(done, "json") + "\n", encoding="utf-8")
-    (out / "comparison.md").write_text(render(done, "markdown") + "\n", encoding="utf-8")
-    typer.echo(document)
+    for kept, style in (("comparison.json", "json"), ("comparison.md", "markdown")):
+        with whole_file(out / kept) as aside:
+            aside.write_text(render(done, style) + "\n", encoding="utf-8")
+    typer.echo(render(done, output.value))
 
 
 @app.command()
@@ -71,7 +79,7 @@ def study(
 ) -> None:
     """Print the reference study's accuracies, beside ours where they are given."""
     from seqrec.comparison import study_tables
-    from seqrec.comparison.render import read_json
+    from seqrec.comparison.render import read_comparisons
 
-    compared = [comparison for path in results or [] for comparison in read_json(path)]
-    typer.echo(study_tables(compared, "markdown" if output is Format.MARKDOWN else "text"))
+    compared = [comparison for path in results or [] for comparison in read_comparisons(path)]
+    typer.echo(study_tables(compared, output.value))

@@ -46,6 +46,7 @@ def simulate(
     """Draw a log from a documented generative model whose best possible prediction is known."""
     from seqrec import simulation
     from seqrec.errors import ResourceError
+    from seqrec.files import whole_file
 
     if out.exists() and not overwrite:
         raise ResourceError(f"{out} exists: give --overwrite to replace it")
@@ -53,5 +54,6 @@ def simulate(
         preset, seed=seed, users=users, items=items, mean_length=mean_length
     )
     frame = simulation.simulate(settings).to_pandas()
-    frame.to_parquet(out, index=False)
+    with whole_file(out) as aside:
+        frame.to_parquet(aside, index=False)
     typer.echo(f"{out}: {settings.users:,} users, {settings.items:,} items, {len(frame):,} actions")

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from seqrec.cli.options import Format, Output, PartName, Split, SplitName, Task
+from seqrec.cli.options import Format, Output, PartName, SplitName, Task
 
 
 def evaluate(
@@ -21,7 +21,10 @@ def evaluate(
     task: Annotated[
         Task | None, typer.Option(help="What the predictions are for (with --predictions).")
     ] = None,
-    split: Split = SplitName.LEAVE_ONE_OUT,
+    split: Annotated[
+        SplitName | None,
+        typer.Option(help="How the data set is cut (with --predictions) [default: leave_one_out]"),
+    ] = None,
     per_user: Annotated[
         Path | None, typer.Option(help="Parquet to write the results of each user to.")
     ] = None,
@@ -36,10 +39,12 @@ def evaluate(
     if (run is None) == (predictions is None):
         raise ConfigError("give either --run or --predictions")
     dataset = Dataset.load(data)
+    if run is not None and (task is not None or split is not None):
+        raise ConfigError("--task and --split go with --predictions: a run has its own")
     if run is not None:
         report = load(run, dataset=dataset).evaluate(part.value, per_user=per_user)
     elif predictions is not None and task is not None:
-        cut = dataset.split(split.value)
+        cut = dataset.split((split or SplitName.LEAVE_ONE_OUT).value)
         judged = cut.part(part.value)
         frame = read_parquet(predictions)
         result = judge(frame, cut, judged, task.value)

@@ -23,6 +23,14 @@ class Task(StrEnum):
     RELEVANCE = "relevance"
 
 
+class Question(StrEnum):
+    """What a table of a comparison asks."""
+
+    NEXT_ITEM = "next_item"
+    RELEVANCE = "relevance"
+    RELEVANCE_POPULARITY = "relevance-popularity"
+
+
 class SplitName(StrEnum):
     """How a data set is cut."""
 

@@ -47,9 +47,10 @@ def prepare(
     )
     if small:
         dataset = dataset.small()
+    cut = None if export is None else dataset.split(split.value)
     dataset.save(out, overwrite=overwrite)
     typer.echo(render(dataset.audit))
-    if export is not None:
-        export_split(dataset.split(split.value), export, overwrite=overwrite)
+    if cut is not None and export is not None:
+        export_split(cut, export, overwrite=overwrite)
         typer.echo(f"parts and pairs: {export}")
     typer.echo(f"prepared data set: {out}")

@@ -53,6 +53,7 @@ def recommend(
     from seqrec.data import Dataset
     from seqrec.errors import ConfigError
     from seqrec.experiment import load
+    from seqrec.files import whole_file
 
     if sum(source is not None for source in (sequence, sequences, data)) != 1:
         raise ConfigError("give exactly one of --sequence, --sequences and --data")
@@ -83,7 +84,8 @@ def recommend(
     if out is None:
         typer.echo(frame.to_csv(index=False), nl=False)
     else:
-        frame.to_parquet(out, index=False)
+        with whole_file(out) as aside:
+            frame.to_parquet(aside, index=False)
         typer.echo(f"{out}: {len(frame):,} recommendations for {frame.user_id.nunique():,} users")
 
 

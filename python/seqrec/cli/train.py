@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Annotated
 
@@ -58,8 +57,7 @@ def train(
         typer.echo(to_toml(*resolve(layers)))
         return
     dataset = Dataset.load(data)
-    if overwrite and (out / "last").exists():
-        shutil.rmtree(out)
-    run = fit_layers(layers, dataset.split(split.value), folder=out, resume=resume)
+    cut = dataset.split(split.value)
+    run = fit_layers(layers, cut, folder=out, resume=resume, overwrite=overwrite)
     typer.echo(run.evaluate("valid").to_text())
     typer.echo(f"run: {out}\nnext: seqrec evaluate {data} --run {out} --part test")

@@ -7,13 +7,14 @@ whose results are there is not trained or judged again; a cell that was interrup
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from seqrec import config as configs
-from seqrec.comparison.results import load_results, save_results
+from seqrec.comparison.cells import POPULARITY, Layers, Tables, evaluation_of, plan_cells
+from seqrec.comparison.results import Judged, load_judged, save_judged
 from seqrec.comparison.systems import Ceiling, Result, Systems
 from seqrec.data import Split
 from seqrec.evaluation import (
@@ -23,14 +24,9 @@ from seqrec.evaluation import (
     compare_next_item,
     compare_relevance,
 )
-from seqrec.experiment import MODELS, TASKS, fit_layers, load
+from seqrec.experiment import MODELS, TASKS
 
 Say = Callable[[str], None]
-HEADLINE = {"next_item": "ndcg@10", "relevance": "accuracy"}
-SHOWN = {
-    "next_item": ("hit@10", "ndcg@10", "mrr@10"),
-    "relevance": ("accuracy", "auc", "logloss", "ece"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +35,7 @@ class Comparison:
 
     Attributes:
         data: name of the data set.
-        task: "next_item" or "relevance".
+        task: "next_item", "relevance" or "relevance-popularity".
         reports: one a system, baselines first.
         differences: (first, second) -> the paired difference of the headline metric.
     """
@@ -52,12 +48,15 @@ class Comparison:
     @property
     def headline(self) -> str:
         """The metric that differences are about."""
-        return HEADLINE[self.task]
+        return self.metrics[1] if self.task == "next_item" else self.metrics[0]
 
     @property
     def metrics(self) -> tuple[str, ...]:
         """The metrics that tables show."""
-        return SHOWN[self.task]
+        if self.task == "next_item":
+            k = self.reports[0].protocol["k"]
+            return (f"hit@{k}", f"ndcg@{k}", f"mrr@{k}")
+        return ("accuracy", "auc", "logloss", "ece")
 
 
 def compare(
@@ -68,8 +67,8 @@ def compare(
     part: str = "test",
     models: Sequence[str] = MODELS,
     tasks: Sequence[str] = TASKS,
-    layers: Mapping[str, Mapping[str, Any]] | None = None,
-    cells: Mapping[tuple[str, str], Mapping[str, Any]] | None = None,
+    layers: Layers | None = None,
+    cells: Tables | None = None,
     ceiling: Ceiling | None = None,
     say: Say = lambda _: None,
 ) -> list[Comparison]:
@@ -81,75 +80,68 @@ def compare(
         folder: where the cells live.
         part: "valid" or "test".
         models: which models.
-        tasks: which tasks.
+        tasks: which tasks; "relevance-popularity" trains and judges with negatives drawn in
+            proportion to training counts.
         layers: named config layers for every cell, later ones winning.
         cells: (model, task) -> config tables of that cell, below the layers.
         ceiling: the best possible scorers, of simulated data.
         say: told about progress, a line at a time.
+
+    Raises:
+        ConfigError: for an option that does not exist or fit, before anything is trained.
+        CheckpointError: if the folder holds runs or results of other data or another config.
     """
-    clock = _Clock(len(models) * len(tasks), say)
+    planned = {
+        task: plan_cells(task, folder / name / task, models, layers or {}, cells or {})
+        for task in tasks
+    }
+    missing = [c for all_ in planned.values() for c in all_ if c.stored(split, part) is None]
+    clock = _Clock(len(missing), say)
     compared = []
-    for task in tasks:
-        systems = Systems(split, part, ceiling)
-        results: dict[str, Result] = {}
-        for system in systems.names(task):
-            results[system] = _baseline(systems, task, system, folder / name / task)
-            say(f"{name} {task} {system}: done")
-        best_possible = results.pop("ceiling", None)
-        for model in models:
-            clock.start(f"{name} {task} {model}")
-            cell = folder / name / task / model
-            tables = {"cell": (cells or {}).get((model, task), {}), **(layers or {})}
-            stacked = {**tables, "asked": {"model": model, "task": task}}
-            results[model] = _cell(cell, split, part, stacked)
-            clock.finish()
+    for task, of_task in planned.items():
+        systems = Systems(split, part, evaluation_of(of_task), ceiling, task == POPULARITY)
+        judged = _baselines(systems, task, folder / name / task, lambda s: say(f"{name} {s}"))
+        best_possible = judged.pop("ceiling", None)
+        for cell in of_task:
+            with clock.timing(f"{name} {task} {cell.model}", counted=cell in missing):
+                judged[cell.model] = cell.judged(split, part)
         if best_possible is not None:
-            results["ceiling"] = best_possible
-        compared.append(_comparison(name, task, results, models))
+            judged["ceiling"] = best_possible
+        compared.append(_comparison(name, task, judged, models))
     return compared
 
 
-def _baseline(systems: Systems, task: str, system: str, folder: Path) -> Result:
-    """The results of a baseline, from its folder if they are there."""
-    place = folder / "baselines" / f"{system}-{systems.part}"
-    if not place.exists():
-        save_results(place, systems.result(task, system), systems.split)
-    return load_results(place, systems.split)
-
-
-def read_recipes(folder: Path, name: str) -> dict[tuple[str, str], dict[str, Any]]:
-    """The recipes `NAME-MODEL-TASK.toml` of a data set, for `cells`; a cell may have none."""
-    paths = {(m, t): folder / f"{name}-{m}-{t}.toml" for m in MODELS for t in TASKS}
-    return {cell: configs.read_toml(path) for cell, path in paths.items() if path.exists()}
-
-
-def _cell(folder: Path, split: Split, part: str, layers: Mapping[str, Mapping[str, Any]]) -> Result:
-    """The results of one cell, from its folder if they are there."""
-    place = folder / f"results-{part}"
-    if place.exists():
-        return load_results(place, split)
-    fit_layers(layers, split, folder=folder, resume=True)
-    run = load(folder, dataset=split.dataset)
-    run.split = split  # the same parts, not a copy of them
-    result = run.results(part)
-    if part == "test":
-        run.note_reading()
-    save_results(place, result, split)
-    return result
+def _baselines(systems: Systems, question: str, folder: Path, say: Say) -> dict[str, Judged]:
+    """The results of the baselines and the ceiling, from their folders if they are there."""
+    found: dict[str, Judged] = {}
+    task = "next_item" if question == "next_item" else "relevance"
+    rules = {
+        "evaluation": configs.to_dict(systems.evaluation),
+        "split": systems.split.protocol(),
+    }
+    for system in systems.names(task):
+        place = folder / "baselines" / f"{system}-{systems.part}"
+        stored = load_judged(place, rules)
+        if stored is None:
+            say(f"{question} {system}")
+            result = systems.result(task, system)
+            stored = Judged(result, result.report(system))
+            save_judged(place, stored, rules)
+        found[system] = stored
+    return found
 
 
 def _comparison(
-    name: str, task: str, results: Mapping[str, Result], models: Sequence[str]
+    name: str, task: str, judged: Mapping[str, Judged], models: Sequence[str]
 ) -> Comparison:
-    pairs = [(model, other) for model in models for other in results if other not in models]
+    pairs = [(model, other) for model in models for other in judged if other not in models]
     pairs += [(models[i], other) for i in range(len(models)) for other in models[i + 1 :]]
-    headline = HEADLINE[task]
-    return Comparison(
-        data=name,
-        task=task,
-        reports=[result.report(system) for system, result in results.items()],
-        differences={(a, b): _difference(results[a], results[b], headline) for a, b in pairs},
-    )
+    reports = [one.report for one in judged.values()]
+    metric = Comparison(name, task, reports).headline
+    differences = {
+        (a, b): _difference(judged[a].result, judged[b].result, metric) for a, b in pairs
+    }
+    return Comparison(name, task, reports, differences)
 
 
 def _difference(first: Result, second: Result, metric: str) -> Difference:
@@ -165,14 +157,18 @@ class _Clock:
 
     def __init__(self, cells: int, say: Say) -> None:
         self._cells, self._say = cells, say
-        self._done, self._spent, self._began = 0, 0.0, 0.0
+        self._done, self._spent = 0, 0.0
 
-    def start(self, name: str) -> None:
+    @contextmanager
+    def timing(self, name: str, *, counted: bool) -> Iterator[None]:
+        """Within it a cell is trained; one that is not `counted` has its results already."""
+        if not counted:
+            yield
+            return
         left = self._cells - self._done
         known = f", about {self._spent / self._done * left / 60:.1f} min left" if self._done else ""
         self._say(f"[{self._done + 1}/{self._cells}] {name}{known}")
-        self._began = time.perf_counter()
-
-    def finish(self) -> None:
+        began = time.perf_counter()
+        yield
         self._done += 1
-        self._spent += time.perf_counter() - self._began
+        self._spent += time.perf_counter() - began

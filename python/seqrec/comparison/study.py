@@ -8,11 +8,13 @@ history, split) is not stated, so its figures stand beside ours and are no targe
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from typing import Literal
 
 from seqrec.comparison.compare import Comparison
-from seqrec.evaluation import grid
+from seqrec.comparison.render import layout_of
+from seqrec.evaluation import Report, grid
+from seqrec.experiment import MODELS
 
 ACCURACY = {
     ("lstm", "small"): 0.908,
@@ -26,27 +28,33 @@ NOTE = (
 )
 
 
-def study_tables(
-    comparisons: Sequence[Comparison], style: Literal["text", "markdown"] = "text"
-) -> str:
-    """Accuracy of the study's four cells, then ours on each data set that was compared."""
+def study_tables(comparisons: Sequence[Comparison], style: str = "text") -> str:
+    """Accuracy of the study's four cells, then ours on each data set that was compared.
+
+    `style` is "text", "markdown" or "json".
+    """
     rows = [
         [
             f"study, films {size}",
-            *(f"{ACCURACY[model, size]:.3f}" for model in ("lstm", "bert4rec")),
+            *(f"{ACCURACY[model, size]:.3f}" for model in MODELS),
         ]
         for size in ("small", "full")
     ]
     for comparison in comparisons:
         if comparison.task == "relevance":
-            accuracy = {r.system: r.metrics["accuracy"] for r in comparison.reports}
-            cells = [_cell(accuracy.get(model)) for model in ("lstm", "bert4rec")]
+            reports = {report.system: report for report in comparison.reports}
+            cells = [_cell(reports.get(model)) for model in MODELS]
             rows.append([f"seqrec, {comparison.data}", *cells])
-    return grid(["relevance accuracy", "lstm", "bert4rec"], rows, style) + f"\n\n{NOTE}"
+    header = ["relevance accuracy", *MODELS]
+    if style == "json":
+        table = [dict(zip(header, row, strict=True)) for row in rows]
+        return json.dumps({"rows": table, "note": NOTE}, indent=2)
+    return grid(header, rows, layout_of(style)) + f"\n\n{NOTE}"
 
 
-def _cell(estimate: tuple[float, float | None, float | None] | None) -> str:
-    if estimate is None:
+def _cell(report: Report | None) -> str:
+    if report is None:
         return "-"
-    value, low, high = estimate
-    return f"{value:.3f} [{low:.3f}, {high:.3f}]"
+    value, low, high = report.metrics["accuracy"]
+    interval = "" if low is None or high is None else f" [{low:.3f}, {high:.3f}]"
+    return f"{value:.3f}{interval}" + (f" ({report.caveat})" if report.caveat else "")

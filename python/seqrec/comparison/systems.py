@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from seqrec.data import Split, evaluation_negatives
 from seqrec.evaluation import (
+    EvalConfig,
     NextItemResult,
     NextItemScorer,
     PairScorer,
@@ -45,12 +46,14 @@ class Systems:
     Attributes:
         split: what they are fitted on.
         part: "valid" or "test".
+        evaluation: the rules.
         ceiling: of simulated data.
-        popularity_matched: which negatives relevance is judged on.
+        popularity_matched: which negatives relevance is judged on; the ceiling knows uniform ones.
     """
 
     split: Split
     part: str
+    evaluation: EvalConfig = field(default_factory=EvalConfig)
     ceiling: Ceiling | None = None
     popularity_matched: bool = False
     _negatives: dict[str, NDArray[np.int32]] = field(default_factory=dict)
@@ -62,13 +65,14 @@ class Systems:
             names.append("item-knn")
             if self.split.dataset.n_items <= MAX_ITEMS:
                 names.append("ease")
-        return [*names, "ceiling"] if self.ceiling is not None else names
+        has_ceiling = self.ceiling is not None and not self.popularity_matched
+        return [*names, "ceiling"] if has_ceiling else names
 
     def result(self, task: str, name: str) -> Result:
         """One of them, fitted and judged."""
         if task == "next_item":
             part = self.split.part(self.part)
-            return evaluate_next_item(self._next_item(name), self.split, part)
+            return evaluate_next_item(self._next_item(name), self.split, part, self.evaluation)
         if name == "ceiling":
             assert self.ceiling is not None  # `names` has it only then
             return self._judged(self.ceiling.pairs)
@@ -86,6 +90,7 @@ class Systems:
         return evaluate_relevance(
             scorer, self.split, self.split.part(self.part), self._drawn(self.part),
             kind="popularity" if self.popularity_matched else "uniform",
+            batch_size=self.evaluation.batch_size, resamples=self.evaluation.resamples,
         )  # fmt: skip
 
     def _drawn(self, part: str) -> NDArray[np.int32]:

@@ -13,11 +13,13 @@ from seqrec.evaluation.next_item import (
     evaluate_next_item,
 )
 from seqrec.evaluation.predictions import judge, judge_next_item, judge_relevance
+from seqrec.evaluation.relevance import METRICS as RELEVANCE_METRICS
 from seqrec.evaluation.relevance import RelevanceResult, compare_relevance, evaluate_relevance
 from seqrec.evaluation.report import Report, grid, table
 from seqrec.evaluation.scorers import NextItemScorer, PairScorer, pairs_by_column
 
 __all__ = [
+    "RELEVANCE_METRICS",
     "Difference",
     "Estimate",
     "EvalConfig",

@@ -35,6 +35,8 @@ from seqrec.evaluation.report import Report
 from seqrec.evaluation.scorers import NextItemScorer, Scores, check_finite, check_shape, host_scores
 from seqrec.evaluation.shards import shard
 
+METRICS = ("hit", "ndcg", "mrr", "recall")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvalConfig:
@@ -63,6 +65,12 @@ class EvalConfig:
         for name in ("k", "batch_size", "resamples"):
             value = getattr(self, name)
             check(value >= 1, f"evaluation.{name}", value, "at least 1")
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The names of what next-item evaluation measures, as `ndcg@10`."""
+        named = [*METRICS, "coverage"] if self.lists else METRICS
+        return tuple(f"{name}@{self.k}" for name in named)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -268,4 +276,4 @@ def _count(
 def _by_name(columns: Any, k: int) -> dict[str, Any]:
     hit, ndcg, mrr = columns
     # one relevant item a user: recall is hit
-    return {f"hit@{k}": hit, f"ndcg@{k}": ndcg, f"mrr@{k}": mrr, f"recall@{k}": hit}
+    return dict(zip((f"{name}@{k}" for name in METRICS), (hit, ndcg, mrr, hit), strict=True))

@@ -35,6 +35,8 @@ from seqrec.evaluation.report import Report
 from seqrec.evaluation.scorers import PairScorer, check_finite, check_shape, host_scores
 from seqrec.evaluation.shards import shard
 
+METRICS = ("accuracy", "auc", "logloss", "ece")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RelevanceResult:

@@ -18,6 +18,7 @@ from seqrec.evaluation.intervals import Estimate
 from seqrec.evaluation.protocol import check_same_protocol
 
 Format = Literal["text", "markdown"]
+_OPTIONAL = ("training", "caveat")  # reports of baselines and of other systems have neither
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +31,9 @@ class Report:
         metrics: name -> value with its 95 % interval over users.
         counts: what the numbers stand on: users, ties, cold targets, users left out.
         slices: the same metrics over some of the users, by the name of the slice.
+        training: how the system came about: status, steps, minutes, precision, seed.
+        caveat: what keeps the numbers from being published, as "time-limited"; stands beside the
+            name of the system wherever it does.
     """
 
     system: str
@@ -37,6 +41,13 @@ class Report:
     metrics: dict[str, Estimate]
     counts: Mapping[str, int | float]
     slices: dict[str, dict[str, Estimate]] = field(default_factory=dict)
+    training: Mapping[str, Any] = field(default_factory=dict)
+    caveat: str = ""
+
+    @property
+    def label(self) -> str:
+        """The name of the system, with its caveat."""
+        return f"{self.system} ({self.caveat})" if self.caveat else self.system
 
     def with_counts(self, counts: Mapping[str, int | float]) -> Report:
         """The same report with more counts, as how often the test part has been read."""
@@ -53,6 +64,8 @@ class Report:
                 name: {metric: list(estimate) for metric, estimate in metrics.items()}
                 for name, metrics in self.slices.items()
             },
+            "training": dict(self.training),
+            "caveat": self.caveat,
         }
 
     @classmethod
@@ -67,7 +80,7 @@ class Report:
         for key in values:
             if key not in names:
                 raise unknown_key(f"report.{key}", key, names)
-        missing = [name for name in names if name not in values]
+        missing = [name for name in names if name not in values and name not in _OPTIONAL]
         if missing:
             raise DataError(f"the report lacks `{missing[0]}`")
         return cls(
@@ -76,6 +89,8 @@ class Report:
             metrics=_estimates(values["metrics"]),
             counts=dict(values["counts"]),
             slices={name: _estimates(metrics) for name, metrics in values["slices"].items()},
+            training=dict(values.get("training", {})),
+            caveat=values.get("caveat", ""),
         )
 
     def to_json(self) -> str:
@@ -103,8 +118,10 @@ class Report:
             [metric, *_cells(estimate), *(_value(s.get(metric)) for s in self.slices.values())]
             for metric, estimate in self.metrics.items()
         ]
-        header = [self.system, "value", "95 % interval", *self.slices]
+        header = [self.label, "value", "95 % interval", *self.slices]
         lines = [grid(header, rows, style), "", _listed(self.counts), _listed(self.protocol)]
+        if self.training:
+            lines.append(_listed(self.training))
         return "\n".join(lines)
 
 
@@ -127,8 +144,10 @@ def table(
         names = f"`{reports[0].system}` and `{other.system}`"
         check_same_protocol(reports[0].protocol, other.protocol, names)
     names = list(metrics) if metrics is not None else list(reports[0].metrics)
-    rows = [[report.system, *(_cell(report, name) for name in names)] for report in reports]
-    return grid(["system", *names], rows, style) + "\n\n" + _listed(reports[0].protocol)
+    rows = [[report.label, *(_cell(report, name) for name in names)] for report in reports]
+    notes = [f"{r.label}: {_listed({**r.training, **_readings(r)})}" for r in reports if r.training]
+    lines = [grid(["system", *names], rows, style), "", _listed(reports[0].protocol), *notes]
+    return "\n".join(lines)
 
 
 def grid(header: Sequence[str], rows: Sequence[Sequence[str]], style: Format = "text") -> str:
@@ -144,6 +163,11 @@ def grid(header: Sequence[str], rows: Sequence[Sequence[str]], style: Format = "
     if style == "markdown":
         dashes = [dashes[0]] + [dash[:-1] + ":" for dash in dashes[1:]]
     return "\n".join(line(cells).rstrip() for cells in (header, dashes, *rows))
+
+
+def _readings(report: Report) -> dict[str, int | float]:
+    """How often the test part has been read: a table has no other place for it."""
+    return {k: v for k, v in report.counts.items() if k == "test_readings"}
 
 
 def _estimates(metrics: Mapping[str, Any]) -> dict[str, Estimate]:

@@ -2,6 +2,18 @@
 
 from seqrec.experiment.config import MODELS, TASKS, RunConfig, resolve
 from seqrec.experiment.fit import fit, fit_layers
-from seqrec.experiment.run import Run, load
+from seqrec.experiment.ledger import readings
+from seqrec.experiment.loading import load
+from seqrec.experiment.run import Run
 
-__all__ = ["MODELS", "TASKS", "Run", "RunConfig", "fit", "fit_layers", "load", "resolve"]
+__all__ = [
+    "MODELS",
+    "TASKS",
+    "Run",
+    "RunConfig",
+    "fit",
+    "fit_layers",
+    "load",
+    "readings",
+    "resolve",
+]

@@ -6,6 +6,7 @@ are not part of its config, so that setting one is an error instead of a knob th
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -13,7 +14,7 @@ from typing import Any, Literal
 from seqrec import config
 from seqrec.batches import ClozeConfig, NegativeConfig, WindowConfig
 from seqrec.errors import ConfigError
-from seqrec.evaluation import EvalConfig
+from seqrec.evaluation import RELEVANCE_METRICS, EvalConfig
 from seqrec.models import BERT4RecConfig, LSTMConfig
 from seqrec.training import ObjectiveConfig, TrainConfig
 
@@ -93,6 +94,26 @@ class RunConfig:
                 "bert4rec.max_seq_len", self.bert4rec.max_seq_len,
                 f"left out, or windows.max_seq_len, which is {self.windows.max_seq_len}",
             )  # fmt: skip
+        self._check_evaluation()
+
+    def _check_evaluation(self) -> None:
+        """Refuses before training what would only come to light after it."""
+        if self.task == "relevance":
+            unset = EvalConfig()
+            for name in ("k", "ties", "lists"):
+                value = getattr(self.evaluation, name)
+                rule = "left out for relevance, which ranks nothing"
+                config.check(value == getattr(unset, name), f"evaluation.{name}", value, rule)
+        measured = RELEVANCE_METRICS if self.task == "relevance" else self.evaluation.metrics
+        monitor = self.training.monitor
+        config.check(
+            monitor in measured,
+            "training.monitor", monitor, f"what validation measures: {', '.join(measured)}",
+        )  # fmt: skip
+
+    def identity(self) -> dict[str, Any]:
+        """What decides the weights and the numbers, as plain values."""
+        return {**config.to_dict(self), "training": self.training.identity()}
 
     @property
     def popularity_matched(self) -> bool:
@@ -115,8 +136,16 @@ def _tables(model: str, task: str, loss: str) -> set[str]:
     return tables
 
 
-def defaults(model: ModelName, task: TaskName, loss: str | None = None) -> dict[str, Any]:
+def defaults(
+    model: ModelName, task: TaskName, *, loss: str | None = None, k: int = EvalConfig().k
+) -> dict[str, Any]:
     """The default tables of one cell: what a recipe and the flags are laid over.
+
+    Args:
+        model: which model.
+        task: which task.
+        loss: `objective.loss` that is asked for, which decides what other tables there are.
+        k: `evaluation.k` that is asked for, which names the metric to watch.
 
     Raises:
         ConfigError: for an unknown model or task, with the nearest name.
@@ -129,9 +158,8 @@ def defaults(model: ModelName, task: TaskName, loss: str | None = None) -> dict[
     tables: dict[str, Any] = {"model": model, "task": task, "objective": {"loss": loss}}
     for table in sorted(_tables(model, task, loss)):
         tables[table] = {}
-    if task == "relevance":
-        tables["training"] = {"monitor": "accuracy"}
-    elif loss != "ce":
+    tables["training"] = {"monitor": "accuracy" if task == "relevance" else f"ndcg@{k}"}
+    if task == "next_item" and loss != "ce":
         tables["negatives"] = {"num_negatives": 256}
     return tables
 
@@ -148,14 +176,21 @@ def resolve(
     for key in ("model", "task"):
         if key not in asked:
             raise ConfigError(f"option `{key}` is missing: name it in the recipe or by --{key}")
-    loss = asked.get("objective", {}).get("loss")
-    base = defaults(asked["model"], asked["task"], loss)
+    loss, k = _asked(asked, "objective", "loss"), _asked(asked, "evaluation", "k")
+    base = defaults(asked["model"], asked["task"], loss=loss, k=k or EvalConfig().k)
     tables = config.merge(base, asked)
     if "bert4rec" in tables and asked["model"] == "bert4rec":
         # The length of a row is said once, with the windows; the model has to agree.
-        length = tables.get("windows", {}).get("max_seq_len", WindowConfig().max_seq_len)
-        tables["bert4rec"].setdefault("max_seq_len", length)
+        length = _asked(tables, "windows", "max_seq_len") or WindowConfig().max_seq_len
+        if isinstance(tables["bert4rec"], dict):
+            tables["bert4rec"].setdefault("max_seq_len", length)
     return config.read(RunConfig, tables), config.origins({"default": base, **layers})
+
+
+def _asked(tables: Mapping[str, Any], table: str, option: str) -> Any:
+    """The value of an option that some layer sets, else None; `read` refuses what is no table."""
+    options = tables.get(table)
+    return options.get(option) if isinstance(options, Mapping) else None
 
 
 def to_toml(run: RunConfig, origins: Mapping[str, str]) -> str:
@@ -175,7 +210,7 @@ def _toml_value(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):
-        return f'"{value}"'
+        return json.dumps(value)
     if isinstance(value, list | tuple):
         return f"[{', '.join(_toml_value(v) for v in value)}]"
     return repr(value)

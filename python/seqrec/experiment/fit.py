@@ -21,8 +21,14 @@ from seqrec.batches import (
 )
 from seqrec.data import Split, evaluation_negatives, item_vectors
 from seqrec.evaluation import evaluate_next_item, evaluate_relevance
+from seqrec.experiment.artifact import (
+    artifact_documents,
+    artifact_tensors,
+    model_protocol,
+    new_model,
+)
 from seqrec.experiment.config import RunConfig, resolve
-from seqrec.experiment.run import Run, artifact_documents, artifact_tensors, new_model
+from seqrec.experiment.run import Run
 from seqrec.experiment.scorer import ModelPairScorer, ModelScorer, max_history
 from seqrec.models import LSTM, BERT4Rec
 from seqrec.training import (
@@ -44,7 +50,7 @@ def fit(
     model: str,
     split: Split,
     *,
-    task: str = "next_item",
+    task: str | None = None,
     epochs: int | None = None,
     batch_size: int | None = None,
     lr: float | None = None,
@@ -57,17 +63,17 @@ def fit(
     recipe: str | Path | None = None,
     folder: str | Path | None = None,
     resume: bool = False,
+    overwrite: bool = False,
 ) -> Run:
     """Trains a model on the training part of a split, choosing the weights on validation.
 
-    The named options are the ones that most people set. `config` reaches every other one as nested
-    tables, and `recipe` is a TOML file of such tables; what is given by name wins over `config`,
-    which wins over `recipe`.
+    The named options are the ones that most people set; they win over `config`, nested tables of
+    any option, which wins over `recipe`, a TOML file of such tables.
 
     Args:
         model: "lstm" or "bert4rec".
         split: from `Interactions.split` or `Dataset.split`.
-        task: "next_item" or "relevance".
+        task: "next_item", where nothing else is said, or "relevance".
         epochs: passes over the training rows.
         batch_size: rows of a step.
         lr: peak learning rate.
@@ -80,31 +86,34 @@ def fit(
         recipe: TOML file.
         folder: where the run is kept; without one it lives in memory until `Run.save`.
         resume: go on with the run that stopped in `folder`.
+        overwrite: begin anew where `folder` holds a run; its ledger stays.
 
     Raises:
         ConfigError: for an unknown option or a value out of range.
         DataError: if the training part cannot be trained on.
     """
     training = {
-        "epochs": epochs,
-        "batch_size": batch_size,
-        "lr": lr,
-        "monitor": monitor,
-        "patience": patience,
-        "seed": seed,
-        "device": device,
+        "epochs": epochs, "batch_size": batch_size, "lr": lr, "monitor": monitor,
+        "patience": patience, "seed": seed, "device": device,
+    }  # fmt: skip
+    named = {
+        "model": model,
+        "task": task,
+        "training": _given(training),
+        "windows": _given({"max_seq_len": max_seq_len}),
     }
-    named: dict[str, Any] = {"model": model, "task": task}
-    named["training"] = {key: value for key, value in training.items() if value is not None}
-    if max_seq_len is not None:
-        named["windows"] = {"max_seq_len": max_seq_len}
     layers = {
+        "default": {"task": "next_item"},
         f"recipe {recipe}": configs.read_toml(Path(recipe)) if recipe else {},
         "config": config or {},
-        "argument": named,
+        "argument": _given(named),
     }
     place = None if folder is None else Path(folder)
-    return fit_layers(layers, split, folder=place, resume=resume)
+    return fit_layers(layers, split, folder=place, resume=resume, overwrite=overwrite)
+
+
+def _given(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in options.items() if value is not None}
 
 
 def fit_layers(
@@ -113,13 +122,14 @@ def fit_layers(
     *,
     folder: Path | None = None,
     resume: bool = False,
+    overwrite: bool = False,
 ) -> Run:
     """`fit` with the config as named layers of tables, later ones winning; see `resolve`."""
     run_config, origins = resolve(layers)
     device = choose_device(run_config.training.device)
     model = build_model(run_config, split)
-    identity = {"config": configs.to_dict(run_config), "data": split.dataset.fingerprint}
-    identity["config"].pop("training")  # the loop compares its own options
+    options = run_config.identity()
+    del options["training"]  # the loop compares its own options
     rows = build_rows(run_config, split)
     result = train(
         model,
@@ -134,10 +144,16 @@ def fit_layers(
         validate=build_validate(run_config, split),
         folder=folder,
         resume=resume,
-        identity={**identity, "split": split.name},
+        overwrite=overwrite,
+        identity={
+            "config": options,
+            "data": split.dataset.fingerprint,
+            "split": split.name,
+            **({} if split.cuts is None else {"cuts": split.cuts}),
+        },
         keep=Artifact(
             tensors=artifact_tensors(split.dataset.item_ids),
-            documents=artifact_documents(run_config, origins, split),
+            documents=artifact_documents(run_config, origins, model_protocol(split)),
         ),
         no_decay=("items.weight",) if run_config.objective.l2 > 0 else (),
     )
@@ -149,7 +165,7 @@ def fit_layers(
         item_ids=split.dataset.item_ids,
         split=split,
         dataset=split.dataset,
-        filter_seen=split.filter_seen,
+        protocol=model_protocol(split),
         folder=folder,
         training=result,
     )
@@ -220,6 +236,9 @@ def build_validate(run_config: RunConfig, split: Split) -> Validate:
 
     def pairs(model: nn.Module) -> Mapping[str, float]:
         scorer = ModelPairScorer(ModelScorer(model, limit))  # type: ignore[arg-type]
-        return evaluate_relevance(scorer, split, part, negatives).values()
+        found = evaluate_relevance(
+            scorer, split, part, negatives, batch_size=run_config.evaluation.batch_size
+        )
+        return found.values()
 
     return pairs

@@ -11,8 +11,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from seqrec import _core
+from seqrec.config import check
 from seqrec.data import Dataset, Sequences, Vocabulary
+from seqrec.data.vocabulary import UNKNOWN
 from seqrec.errors import ConfigError, DataError
+from seqrec.evaluation.metrics import probability
+from seqrec.evaluation.scorers import host_scores
 from seqrec.experiment.scorer import ModelPairScorer, ModelScorer
 
 BATCH_USERS = 256
@@ -59,21 +63,34 @@ def new_sequences(
         DataError: for an unknown item where `unknown` is "error"; names the sequence and the item.
         ConfigError: for an unknown policy, or for text where a list of items is meant.
     """
-    if unknown not in ("skip", "error"):
-        raise ConfigError(f"option `unknown` is {unknown!r}: it must be 'skip' or 'error'")
-    encoded: list[list[int]] = []
-    skipped = 0
+    check(unknown in ("skip", "error"), "unknown", unknown, "'skip' or 'error'")
     for row, sequence in enumerate(sequences):
         if isinstance(sequence, str):
             raise ConfigError(f"sequence {row} is text: give a list of item ids")
-        raw = list(sequence)
+    raw = [item for sequence in sequences for item in sequence]
+    rows = np.repeat(np.arange(len(sequences)), [len(sequence) for sequence in sequences])
+    try:
         codes = item_ids.encode(raw)
-        lost = np.flatnonzero(codes < 0)
-        if len(lost) and unknown == "error":
-            raise DataError(f"sequence {row}: item {raw[int(lost[0])]!r} is unknown to the model")
-        skipped += len(lost)
-        encoded.append((codes[codes >= 0] + 1).tolist())
-    return Queries(np.arange(len(encoded)), Sequences.from_lists(encoded), skipped)
+    except DataError:
+        _refuse_sequence(item_ids, sequences)
+        raise
+    lost = codes == UNKNOWN
+    if lost.any() and unknown == "error":
+        first = int(lost.argmax())
+        raise DataError(f"sequence {rows[first]}: item {raw[first]!r} is unknown to the model")
+    offsets = np.zeros(len(sequences) + 1, dtype=np.int64)
+    np.cumsum(np.bincount(rows[~lost], minlength=len(sequences)), out=offsets[1:])
+    histories = Sequences(codes[~lost] + np.int32(1), offsets[:-1], offsets[1:])
+    return Queries(np.arange(len(sequences)), histories, int(lost.sum()))
+
+
+def _refuse_sequence(item_ids: Vocabulary, sequences: Sequence[Sequence[Any]]) -> None:
+    """Raises DataError for the first sequence that cannot be encoded, by its number."""
+    for row, sequence in enumerate(sequences):
+        try:
+            item_ids.encode(sequence)
+        except DataError as error:
+            raise DataError(f"sequence {row}: {error}") from None
 
 
 def catalogue_ids(item_ids: Vocabulary, items: Iterable[Any], what: str) -> NDArray[np.int32]:
@@ -102,17 +119,17 @@ def top_items(
 
     Equal scores are ordered by internal id. Fewer than k rows come back where fewer items remain.
     """
-    if k < 1:
-        raise ConfigError(f"option `k` is {k}: it must be at least 1")
+    check(k >= 1, "k", k, "at least 1")
+    k = min(k, len(item_ids))  # nobody gets more, and memory is not asked for it
     tables = []
     for at in range(0, len(queries.labels), BATCH_USERS):
         users = np.arange(at, min(at + BATCH_USERS, len(queries.labels)), dtype=np.int32)
-        scores = _scores(scorer, queries.sequences, users, len(item_ids), candidates)
         s = queries.sequences
+        scores, log_total = _scores(scorer, s, users, len(item_ids), candidates, task)
         items, best = _core.top_k(
             scores, k, s.items, s.starts, s.stops, users, filter_seen, exclude
         )
-        tables.append(_table(queries.labels[users], items, best, scores, item_ids, task))
+        tables.append(_table(queries.labels[users], items, best, log_total, item_ids))
     if not tables:
         raise DataError("nobody to recommend to: no users and no sequences were given")
     result = pd.concat(tables, ignore_index=True)
@@ -149,15 +166,15 @@ def judged_pairs(
     if task == "relevance":
         score = ModelPairScorer(scorer)(queries.sequences, users, asked)[rows, places]
         score = score.astype(np.float64)
-        probability = _sigmoid(score)
+        chance = probability(score)
     else:
-        score, probability = _catalogue_share(scorer, queries.sequences, users, rows, codes)
+        score, chance = _catalogue_share(scorer, queries.sequences, users, rows, codes)
     return pd.DataFrame(
         {
             "user_id": queries.labels[rows],
             "item_id": item_ids.decode(codes),
             "score": score,
-            "probability": probability,
+            "probability": chance,
         }
     )
 
@@ -177,13 +194,13 @@ def _catalogue_share(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Score and softmax share of items `codes` (from 0) for the users of `rows`, by chunks."""
     score = np.empty(len(rows))
-    probability = np.empty(len(rows))
+    share = np.empty(len(rows))
     for at in range(0, len(users), BATCH_USERS):
-        scores = scorer(sequences, users[at : at + BATCH_USERS]).cpu().numpy()
+        scores = host_scores(scorer(sequences, users[at : at + BATCH_USERS]))
         inside = (rows >= at) & (rows < at + BATCH_USERS)
         score[inside] = scores[rows[inside] - at, codes[inside]]
-        probability[inside] = np.exp(score[inside] - _log_sum_exp(scores)[rows[inside] - at])
-    return score, probability
+        share[inside] = np.exp(score[inside] - _log_sum_exp(scores)[rows[inside] - at])
+    return score, share
 
 
 def _scores(
@@ -192,43 +209,47 @@ def _scores(
     users: NDArray[np.int32],
     n_items: int,
     candidates: NDArray[np.int32] | None,
-) -> NDArray[np.float32]:
-    """float32 [B, n_items], -inf for items that are no candidates."""
-    if candidates is None:
-        return np.ascontiguousarray(scorer(sequences, users).cpu().numpy())
-    asked = np.broadcast_to(candidates, (len(users), len(candidates)))
-    scores = np.full((len(users), n_items), -np.inf, dtype=np.float32)
-    scores[:, candidates - 1] = ModelPairScorer(scorer)(sequences, users, asked)
-    return scores
+    task: str,
+) -> tuple[NDArray[np.float32], NDArray[np.float64] | None]:
+    """Scores [B, n_items], -inf for what is no candidate, and for next item log sum exp [B].
+
+    That sum is over the whole catalogue, whatever the candidates: a probability does not depend on
+    what else was asked about.
+    """
+    if candidates is not None and task == "relevance":
+        asked = np.broadcast_to(candidates, (len(users), len(candidates)))
+        scores = np.full((len(users), n_items), -np.inf, dtype=np.float32)
+        scores[:, candidates - 1] = ModelPairScorer(scorer)(sequences, users, asked)
+        return scores, None
+    scores = host_scores(scorer(sequences, users))
+    log_total = _log_sum_exp(scores) if task == "next_item" else None
+    if candidates is not None:
+        others = np.ones(n_items, dtype=bool)
+        others[candidates - 1] = False
+        scores = np.where(others, np.float32(-np.inf), scores)
+    return scores, log_total
 
 
 def _table(
     labels: NDArray[Any],
     items: NDArray[np.int32],
     best: NDArray[np.float32],
-    scores: NDArray[np.float32],
+    log_total: NDArray[np.float64] | None,
     item_ids: Vocabulary,
-    task: str,
 ) -> pd.DataFrame:
     rows, places = np.nonzero(items)
     score = best[rows, places].astype(np.float64)
-    if task == "relevance":
-        probability = _sigmoid(score)
-    else:
-        probability = np.exp(score - _log_sum_exp(scores)[rows])
     return pd.DataFrame(
         {
             "user_id": labels[rows],
             "item_id": item_ids.decode(items[rows, places] - 1),
             "score": score,
-            "probability": probability,
+            "probability": probability(score)
+            if log_total is None
+            else np.exp(score - log_total[rows]),
             "rank": places + 1,
         }
     )
-
-
-def _sigmoid(logit: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.exp(-np.logaddexp(0.0, -logit))
 
 
 def _log_sum_exp(scores: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import datetime
-import json
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-import torch
 
 from seqrec import config as configs
 from seqrec.data import Dataset, Split, Vocabulary, evaluation_negatives
-from seqrec.errors import CheckpointError, ConfigError, DataError
+from seqrec.errors import ConfigError, DataError
 from seqrec.evaluation import (
     NextItemResult,
     RelevanceResult,
@@ -24,20 +21,14 @@ from seqrec.evaluation import (
     evaluate_relevance,
 )
 from seqrec.experiment import recommend as recommending
+from seqrec.experiment.artifact import artifact_documents, artifact_tensors
 from seqrec.experiment.config import RunConfig
+from seqrec.experiment.ledger import note_reading, readings
 from seqrec.experiment.scorer import ModelPairScorer, ModelScorer, max_history
 from seqrec.models import LSTM, BERT4Rec
-from seqrec.training import (
-    BEST,
-    TrainResult,
-    check_state,
-    choose_device,
-    load_artifact,
-    save_artifact,
-    seeded,
-)
+from seqrec.training import TrainResult, save_artifact
 
-LEDGER = "ledger.jsonl"
+UNFINISHED = "unfinished"  # the caveat of a run of whose end nothing is known
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -49,29 +40,30 @@ class Run:
         origins: where each option that was set came from.
         model: with the best (averaged) weights, in eval mode.
         item_ids: raw ids of the catalogue.
-        filter_seen: whether the split's protocol filters seen items.
+        protocol: what it was trained on: split, cuts, data, catalogue, seen filter.
         split: what it was trained on; None after `load` without a data set.
         dataset: the histories of known users; None after `load` without a data set.
         folder: where the run is kept, if anywhere.
-        training: how training went; None after `load`.
+        training: how training went; None for the best weights of a run that has not ended.
     """
 
     config: RunConfig
     origins: Mapping[str, str]
     model: LSTM | BERT4Rec
     item_ids: Vocabulary
-    filter_seen: bool
+    protocol: Mapping[str, Any]
     split: Split | None = None
     dataset: Dataset | None = None
     folder: Path | None = None
     training: TrainResult | None = None
+    _readings: int = field(default=0, init=False)  # of a run without a folder to keep a ledger in
 
     def evaluate(self, part: str = "valid", *, per_user: str | Path | None = None) -> Report:
         """Metrics on a part with 95 % intervals over users, and the protocol they follow.
 
         Args:
             part: "valid", or "test": each reading of the test part is written into the ledger of
-                the run's folder, and the report says how many there were.
+                the run's folder, and every report says how many there were.
             per_user: Parquet file to write each user's result to.
 
         Raises:
@@ -81,23 +73,45 @@ class Run:
         result = self.results(part)
         if per_user is not None:
             result.write(Path(per_user), split.dataset.user_ids, self.item_ids)
-        report = result.report(system=f"{self.config.model}")
-        if part == "test":
-            report = report.with_counts({"test_readings": self.note_reading()})
-        return report
+        return self.described(result.report(system=self.config.model))
 
     def results(self, part: str = "valid") -> NextItemResult | RelevanceResult:
         """What `evaluate` reports on, user by user: for paired comparisons."""
-        split = self._need_split()
+        split, evaluation = self._need_split(), self.config.evaluation
         judged = split.part(part)
+        if part == "test":
+            self._note_reading()
         if self.config.task == "next_item":
-            return evaluate_next_item(self.scorer, split, judged, self.config.evaluation)
+            return evaluate_next_item(self.scorer, split, judged, evaluation)
         popular = self.config.popularity_matched
         negatives = evaluation_negatives(split, judged, popularity=popular)
         return evaluate_relevance(
             ModelPairScorer(self.scorer), split, judged, negatives,
             kind="popularity" if popular else "uniform",
+            batch_size=evaluation.batch_size, resamples=evaluation.resamples,
         )  # fmt: skip
+
+    def described(self, report: Report) -> Report:
+        """The report of this run's results with how it was trained, and its caveat if any."""
+        finished = self.training is not None and self.training.finished
+        status = UNFINISHED if self.training is None else self.training.status
+        return dataclasses.replace(
+            report,
+            counts={**report.counts, "test_readings": self.test_readings},
+            training=self._training_facts(status),
+            caveat="" if finished else status,
+        )
+
+    @property
+    def test_readings(self) -> int:
+        """How often the test part has been read."""
+        return self._readings if self.folder is None else readings(self.folder)
+
+    @property
+    def filter_seen(self) -> bool:
+        """Whether seen items are filtered where nothing else is said: as in evaluation."""
+        chosen = self.config.evaluation.filter_seen
+        return self.protocol["filter_seen"] if chosen is None else chosen
 
     @property
     def scorer(self) -> ModelScorer:
@@ -144,12 +158,10 @@ class Run:
         wanted = None
         if candidates is not None:
             wanted = recommending.catalogue_ids(self.item_ids, candidates, "candidates")
-        default = self.config.evaluation.filter_seen
-        if filter_seen is None:
-            filter_seen = self.filter_seen if default is None else default
         return recommending.top_items(
             self.scorer, queries, self.item_ids, task=self.config.task, k=k,
-            filter_seen=filter_seen, candidates=wanted,
+            filter_seen=self.filter_seen if filter_seen is None else filter_seen,
+            candidates=wanted,
             exclude=recommending.catalogue_ids(self.item_ids, exclude, "exclude"),
         )  # fmt: skip
 
@@ -184,7 +196,7 @@ class Run:
         """Writes the artifact: weights, config, item ids and protocol; no user's data."""
         state = {name: tensor.detach().cpu() for name, tensor in self.model.state_dict().items()}
         tensors = {"model": state, **artifact_tensors(self.item_ids)}
-        documents = artifact_documents(self.config, self.origins, self._need_split())
+        documents = artifact_documents(self.config, self.origins, self.protocol, self.training)
         save_artifact(Path(folder), tensors, documents)
 
     def _queries(
@@ -207,102 +219,25 @@ class Run:
             raise DataError("the run was loaded without its data set: load it with `dataset=`")
         return self.split
 
-    def note_reading(self) -> int:
-        """Adds a line to the ledger of readings of the test part; returns how many there are."""
-        if self.folder is None:
-            return 1
-        line = {
-            "time": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            "config": configs.digest(self.config),
-        }
-        path = self.folder / LEDGER
-        with path.open("a", encoding="utf-8") as ledger:
-            ledger.write(json.dumps(line) + "\n")
-        return len(path.read_text(encoding="utf-8").splitlines())
+    def _note_reading(self) -> None:
+        self._readings += 1
+        if self.folder is not None:
+            note_reading(self.folder, configs.digest(self.config))
 
-
-def artifact_tensors(item_ids: Vocabulary) -> dict[str, dict[str, torch.Tensor]]:
-    """The item vocabulary as tensors: int64 ids, or offsets and UTF-8 bytes."""
-    if item_ids.is_integer:
-        ids = item_ids.decode(np.arange(len(item_ids)))
-        return {"items": {"ids": torch.from_numpy(ids.copy())}}
-    offsets, data = (torch.from_numpy(array.copy()) for array in item_ids.texts())
-    return {"items": {"offsets": offsets, "bytes": data}}
-
-
-def artifact_documents(
-    run_config: RunConfig, origins: Mapping[str, str], split: Split
-) -> dict[str, Any]:
-    """Config and protocol of a run as JSON documents."""
-    return {
-        "config": {"options": configs.to_dict(run_config), "origins": dict(origins)},
-        "protocol": {
-            "version": 1,
-            "split": split.name,
-            "cuts": split.cuts,
-            "filter_seen": split.filter_seen,
-            "n_items": split.dataset.n_items,
-            "data": split.dataset.fingerprint,
-        },
-    }
-
-
-def load(folder: str | Path, *, dataset: Dataset | None = None, device: str = "auto") -> Run:
-    """The run of a folder made by training, or the model of a folder made by `Run.save`.
-
-    Args:
-        folder: the run's folder, or an artifact.
-        dataset: needed to evaluate, and to recommend to known users by id.
-        device: where the model goes.
-
-    Raises:
-        CheckpointError: if a file is damaged, missing or of another format.
-        DataError: if the data set is not the one that the run was trained on.
-    """
-    folder = Path(folder)
-    is_run = (folder / BEST).is_dir()
-    place = folder / BEST if is_run else folder
-    artifact = load_artifact(place)
-    try:
-        options, protocol = artifact.documents["config"]["options"], artifact.documents["protocol"]
-        origins, items = artifact.documents["config"]["origins"], artifact.tensors["items"]
-        weights = artifact.tensors["model"]
-    except KeyError as missing:
-        raise CheckpointError(f"{place} is no saved model: it lacks {missing}") from None
-    run_config = configs.read(RunConfig, options)
-    if "ids" in items:
-        item_ids = Vocabulary.from_integers(items["ids"].numpy())
-    else:
-        item_ids = Vocabulary.from_strings(items["offsets"].numpy(), items["bytes"].numpy())
-    with seeded(0):  # its weights are replaced; the caller's generator stays where it is
-        model = new_model(run_config, len(item_ids))
-    check_state(model, weights, source=str(place))
-    model.load_state_dict(weights)
-    return Run(
-        config=run_config,
-        origins=origins,
-        model=model.to(choose_device(device)).eval(),
-        item_ids=item_ids,
-        filter_seen=protocol["filter_seen"],
-        split=None if dataset is None else _same_split(dataset, protocol, place),
-        dataset=dataset,
-        folder=folder if is_run else None,
-    )
-
-
-def new_model(run_config: RunConfig, n_items: int) -> LSTM | BERT4Rec:
-    """The model of a config, initialised from torch's default generator."""
-    if run_config.lstm is not None:
-        return LSTM(n_items, run_config.lstm)
-    assert run_config.bert4rec is not None  # RunConfig has the table of its model
-    return BERT4Rec(n_items, run_config.bert4rec, run_config.task)
-
-
-def _same_split(dataset: Dataset, protocol: Mapping[str, Any], place: Path) -> Split:
-    if dataset.fingerprint != protocol["data"]:
-        raise DataError(
-            f"{place} was trained on data {protocol['data'][:12]}, "
-            f"and this data set is {dataset.fingerprint[:12]}: evaluate it on its own data"
-        )
-    cuts = protocol["cuts"]
-    return dataset.split(protocol["split"], None if cuts is None else tuple(cuts))
+    def _training_facts(self, status: str) -> dict[str, Any]:
+        options, ended = self.config.training, self.training
+        facts: dict[str, Any] = {"status": status}
+        if ended is not None:
+            facts |= {
+                "steps": ended.steps,
+                "best_step": ended.best_step,
+                "targets": ended.targets,
+                "minutes": round(ended.seconds / 60, 1),
+            }
+        facts |= {"precision": options.precision, "seed": options.seed}
+        if isinstance(self.model, LSTM):
+            facts |= {
+                "w_1": round(self.model.state_weight.item(), 4),
+                "w_2": round(self.model.mean_weight.item(), 4),
+            }
+        return facts

@@ -1,0 +1,116 @@
+"""The cells of a comparison: one model on one task of one data set, each a run in a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from seqrec import config as configs
+from seqrec.comparison.results import Judged, load_judged, save_judged
+from seqrec.data import Split
+from seqrec.errors import ConfigError
+from seqrec.evaluation import EvalConfig
+from seqrec.experiment import MODELS, RunConfig, fit_layers, readings, resolve
+
+POPULARITY = "relevance-popularity"
+# What each table asks; the last one is a row of its own in the protocol.
+QUESTIONS: dict[str, Mapping[str, Any]] = {
+    "next_item": {"task": "next_item"},
+    "relevance": {"task": "relevance"},
+    POPULARITY: {"task": "relevance", "negatives": {"neg_sampling": "popularity"}},
+}
+Layers = Mapping[str, Mapping[str, Any]]
+Tables = Mapping[tuple[str, str], Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One run of a comparison.
+
+    Attributes:
+        model: which model.
+        folder: of the run and of its results.
+        layers: of its config.
+        config: what the layers come to.
+    """
+
+    model: str
+    folder: Path
+    layers: Layers
+    config: RunConfig
+
+    def stored(self, split: Split, part: str) -> Judged | None:
+        """The results in the folder, if there are any."""
+        judged = load_judged(self._place(part), self._identity(split))
+        if judged is None:
+            return None
+        counts = {"test_readings": readings(self.folder)}
+        return Judged(judged.result, judged.report.with_counts(counts))
+
+    def judged(self, split: Split, part: str) -> Judged:
+        """The results of a run that is trained to its end, or as far as its time allows."""
+        stored = self.stored(split, part)
+        if stored is not None and not stored.report.caveat:
+            return stored
+        run = fit_layers(self.layers, split, folder=self.folder, resume=True)
+        assert run.training is not None  # `fit_layers` has just ended it
+        if stored is not None and stored.report.training["steps"] == run.training.steps:
+            return stored
+        result = run.results(part)
+        judged = Judged(result, run.described(result.report(self.model)))
+        save_judged(self._place(part), judged, self._identity(split))
+        return judged
+
+    def _place(self, part: str) -> Path:
+        return self.folder / f"results-{part}"
+
+    def _identity(self, split: Split) -> dict[str, Any]:
+        return {"config": self.config.identity(), "split": split.protocol()}
+
+
+def plan_cells(
+    question: str, folder: Path, models: Sequence[str], layers: Layers, tables: Tables
+) -> list[Cell]:
+    """The cells of one question, with their configs checked before anything is trained.
+
+    Raises:
+        ConfigError: for a question, model or option that does not exist, or where the models would
+            be judged by different rules.
+    """
+    if question not in QUESTIONS:
+        raise configs.unknown_key("task", question, QUESTIONS)
+    cells = []
+    for model in models:
+        asked = {"model": model, **QUESTIONS[question]}
+        stacked = {"cell": tables.get((model, question), {}), **layers, "asked": asked}
+        config, _ = resolve(stacked)
+        cells.append(Cell(model, folder / model, stacked, config))
+    _check_rules(question, cells)
+    return cells
+
+
+def evaluation_of(cells: Sequence[Cell]) -> EvalConfig:
+    """The rules by which all of the cells are judged, and so everything beside them."""
+    return cells[0].config.evaluation if cells else EvalConfig()
+
+
+def read_recipes(folder: Path, name: str) -> dict[tuple[str, str], dict[str, Any]]:
+    """The recipes `NAME-MODEL-TASK.toml` of a data set, by model and task; a cell may have none."""
+    paths = {(m, q): folder / f"{name}-{m}-{q}.toml" for m in MODELS for q in QUESTIONS}
+    return {cell: configs.read_toml(path) for cell, path in paths.items() if path.exists()}
+
+
+def _check_rules(question: str, cells: Sequence[Cell]) -> None:
+    for cell in cells:
+        if cell.config.evaluation != evaluation_of(cells):
+            raise ConfigError(
+                f"the [evaluation] tables of {cells[0].model} and {cell.model} differ on "
+                f"{question}: what stands in one table is judged by the same rules"
+            )
+        if question == "relevance" and cell.config.popularity_matched:
+            raise ConfigError(
+                f"option `negatives.neg_sampling` is 'popularity' for {cell.model}: "
+                f"that is the task {POPULARITY}, a table of its own"
+            )

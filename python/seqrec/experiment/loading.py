@@ -1,0 +1,88 @@
+"""From a folder back to a run, or to a model that recommends without any data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from seqrec import config as configs
+from seqrec.data import Dataset, Split
+from seqrec.errors import CheckpointError, ConfigError, DataError
+from seqrec.experiment.artifact import item_ids, new_model, training_result
+from seqrec.experiment.config import RunConfig
+from seqrec.experiment.run import Run
+from seqrec.folder import exists
+from seqrec.training import (
+    BEST,
+    LAST,
+    TrainResult,
+    check_state,
+    choose_device,
+    load_artifact,
+    load_document,
+    open_state,
+    seeded,
+)
+
+
+def load(folder: str | Path, *, dataset: Dataset | None = None, device: str = "auto") -> Run:
+    """The run of a folder made by training, or the model of a folder made by `Run.save`.
+
+    Args:
+        folder: the run's folder, or an artifact.
+        dataset: needed to evaluate, and to recommend to known users by id.
+        device: where the model goes.
+
+    Raises:
+        CheckpointError: if a file is damaged, missing or of another format.
+        DataError: if the data set is not the one that the run was trained on.
+    """
+    folder = Path(folder)
+    is_run = exists(folder / BEST)
+    place = folder / BEST if is_run else folder
+    artifact = load_artifact(place)
+    try:
+        options, protocol = artifact.documents["config"]["options"], artifact.documents["protocol"]
+        origins, items = artifact.documents["config"]["origins"], artifact.tensors["items"]
+        weights = artifact.tensors["model"]
+    except KeyError as missing:
+        raise CheckpointError(f"{place} is no saved model: it lacks {missing}") from None
+    try:
+        run_config = configs.read(RunConfig, options)
+    except ConfigError as error:
+        raise CheckpointError(f"{place} is not of this version of seqrec: {error}") from None
+    vocabulary = item_ids(items)
+    with seeded(0):  # its weights are replaced; the caller's generator stays where it is
+        model = new_model(run_config, len(vocabulary))
+    check_state(model, weights, source=str(place))
+    model.load_state_dict(weights)
+    return Run(
+        config=run_config,
+        origins=origins,
+        model=model.to(choose_device(device)).eval(),
+        item_ids=vocabulary,
+        protocol=protocol,
+        split=None if dataset is None else _same_split(dataset, protocol, place),
+        dataset=dataset,
+        folder=folder if is_run else None,
+        training=_ended(folder) if is_run else training_result(artifact.documents),
+    )
+
+
+def _ended(folder: Path) -> TrainResult | None:
+    """How the run of a folder ended; None before its first state was saved."""
+    last = folder / LAST
+    if not exists(last):
+        return None
+    return open_state(load_document(last, "state"), last).result()
+
+
+def _same_split(dataset: Dataset, protocol: Mapping[str, Any], place: Path) -> Split:
+    if dataset.fingerprint != protocol["data"]:
+        raise DataError(
+            f"{place} was trained on data {protocol['data'][:12]}, "
+            f"and this data set is {dataset.fingerprint[:12]}: evaluate it on its own data"
+        )
+    cuts = protocol.get("cuts")
+    return dataset.split(protocol["split"], None if cuts is None else tuple(cuts))

@@ -1,0 +1,112 @@
+"""Who is asked about, in raw ids, and what comes back."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import seqrec as sr
+import tiny_data
+from seqrec.data import Vocabulary
+from seqrec.errors import ConfigError, DataError
+from seqrec.experiment.recommend import catalogue_ids, new_sequences
+
+IDS = Vocabulary.from_integers(np.array([10, 20, 30]))
+
+
+@pytest.fixture(scope="module")
+def run(split):
+    return sr.fit("lstm", split, config=tiny_data.tiny("lstm"))
+
+
+def histories(queries):
+    s = queries.sequences
+    return [s.user(user).tolist() for user in range(s.n_users)]
+
+
+def test_sequences_become_internal_ids_in_their_order():
+    queries = new_sequences(IDS, [[30, 10], [], (20,)], "error")
+    assert histories(queries) == [[3, 1], [], [2]]
+    assert queries.labels.tolist() == [0, 1, 2]
+
+
+def test_unknown_items_leave_their_sequence_and_are_counted():
+    queries = new_sequences(IDS, [[99, 10], [98], [30, 97, 20]], "skip")
+    assert histories(queries) == [[1], [], [3, 2]]
+    assert queries.unknown_items == 3
+
+
+def test_an_unknown_item_is_named_with_its_sequence():
+    with pytest.raises(DataError, match="sequence 1: item 99 is unknown to the model"):
+        new_sequences(IDS, [[10], [20, 99]], "error")
+
+
+def test_an_id_of_another_kind_is_named_with_its_sequence():
+    with pytest.raises(DataError, match=r"sequence 1: id 'a' \(place 1\) is str"):
+        new_sequences(IDS, [[10], [20, "a"]], "skip")
+
+
+def test_text_is_no_sequence():
+    with pytest.raises(ConfigError, match="sequence 0 is text"):
+        new_sequences(IDS, ["10"], "skip")
+
+
+def test_another_policy_is_refused():
+    with pytest.raises(ConfigError, match="`unknown` is 'drop'"):
+        new_sequences(IDS, [[10]], "drop")
+
+
+def test_named_items_are_taken_once_and_must_be_known():
+    assert catalogue_ids(IDS, [30, 10, 30], "exclude").tolist() == [1, 3]
+    with pytest.raises(DataError, match="option `exclude` names item 11, which the model does not"):
+        catalogue_ids(IDS, [11], "exclude")
+
+
+def test_a_probability_does_not_depend_on_the_other_candidates(run):
+    whole = run.recommend(users=[1], k=100, filter_seen=False).set_index("item_id")
+    some = run.recommend(users=[1], candidates=[2, 5], filter_seen=False).set_index("item_id")
+    pairs = run.predict_proba([[2, 5]], users=[1]).set_index("item_id")
+    for item in (2, 5):
+        assert some.probability[item] == pytest.approx(whole.probability[item], rel=1e-6)
+        assert pairs.probability[item] == pytest.approx(whole.probability[item], rel=1e-6)
+
+
+def test_more_than_the_catalogue_is_the_catalogue(run):
+    frame = run.recommend(sequences=[[1]], k=10**15, filter_seen=False)
+    assert len(frame) == len(run.item_ids)
+
+
+def test_a_list_of_nothing_is_refused(run):
+    with pytest.raises(ConfigError, match="`k` is 0"):
+        run.recommend(users=[1], k=0)
+
+
+def test_an_unknown_user_is_named(run):
+    with pytest.raises(DataError, match="user 999 is not in the data set: give `sequences`"):
+        run.recommend(users=[1, 999])
+
+
+def test_users_and_sequences_exclude_each_other(run):
+    with pytest.raises(ConfigError, match="not both"):
+        run.recommend(users=[1], sequences=[[1]])
+
+
+def test_an_unknown_candidate_is_named(run):
+    with pytest.raises(DataError, match="candidate 999 is unknown"):
+        run.predict_proba([[1, 999]], users=[1])
+
+
+def test_each_history_needs_its_candidates(run):
+    with pytest.raises(ConfigError, match="`candidates` has 1 lists for 2 histories"):
+        run.predict_proba([[1]], users=[1, 2])
+
+
+def test_a_log_with_repeats_is_recommended_with_what_was_seen():
+    rows = {"user_id": [1, 1, 1, 1, 1, 2, 2, 2, 2], "item_id": [1, 1, 2, 2, 3, 3, 1, 2, 1]}
+    split = sr.Interactions.from_frame(pd.DataFrame(rows)).split()
+    config = tiny_data.tiny("lstm", evaluation={"k": 3})
+    run = sr.fit("lstm", split, config=config)
+    assert run.filter_seen is split.filter_seen is False
+    assert run.evaluate().protocol["filter_seen"] is False
+    assert set(run.recommend(users=[1]).item_id) == {1, 2, 3}

@@ -1,0 +1,183 @@
+"""A run: how it ended, who read its test part, and what its folder gives back."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+import torch
+
+import seqrec as sr
+import tiny_data
+from seqrec.errors import CheckpointError, ConfigError, DataError, ResourceError
+from seqrec.evaluation import table
+from seqrec.folder import Kind, whole_folder
+from seqrec.training import load_artifact, save_artifact
+
+
+@pytest.fixture(scope="module")
+def finished(split, tmp_path_factory):
+    """A finished run in a folder; nobody writes to it."""
+    folder = tmp_path_factory.mktemp("run") / "finished"
+    return sr.fit("lstm", split, config=tiny_data.tiny("lstm"), folder=folder)
+
+
+@pytest.fixture
+def copied(finished, tmp_path):
+    """The folder of the same run, to write to."""
+    return shutil.copytree(finished.folder, tmp_path / "run")
+
+
+def limited(model="lstm", **training):
+    return tiny_data.tiny(model, training={"max_minutes": 1e-9, **training})
+
+
+def test_a_loaded_run_knows_how_it_ended(finished):
+    loaded = sr.load(finished.folder)
+    assert loaded.training == finished.training
+    assert loaded.training.status == "completed"
+
+
+def test_a_report_says_how_the_system_was_trained(finished):
+    training = finished.evaluate().training
+    assert (training["status"], training["steps"]) == ("completed", finished.training.steps)
+    assert (training["precision"], training["seed"]) == ("fp32", 0)
+    assert training["targets"] > 0
+    assert training["w_1"] == pytest.approx(finished.model.state_weight.item(), abs=1e-4)
+
+
+def test_the_precision_of_training_is_recorded(split):
+    config = tiny_data.tiny("lstm", training={"precision": "bf16"})
+    report = sr.fit("lstm", split, config=config).evaluate()
+    assert report.training["precision"] == "bf16"
+    assert "precision: bf16" in report.to_text()
+
+
+def test_a_finished_run_has_no_caveat(finished):
+    assert finished.evaluate().label == "lstm"
+
+
+@pytest.mark.parametrize("loaded", [False, True])
+def test_a_time_limited_run_says_so_wherever_it_is_shown(split, tmp_path, loaded):
+    run = sr.fit("lstm", split, config=limited(), folder=tmp_path / "run")
+    if loaded:
+        run = sr.load(tmp_path / "run", dataset=split.dataset)
+    report = run.evaluate()
+    assert report.label == "lstm (time-limited)"
+    for shown in (report.to_text(), report.to_markdown(), table([report]), report.to_json()):
+        assert "time-limited" in shown
+
+
+def test_a_saved_model_keeps_how_it_was_trained(split, tmp_path):
+    sr.fit("lstm", split, config=limited()).save(tmp_path / "model")
+    loaded = sr.load(tmp_path / "model", dataset=split.dataset)
+    assert loaded.evaluate().label == "lstm (time-limited)"
+
+
+def test_the_best_weights_alone_are_those_of_an_unfinished_run(split, copied, tmp_path):
+    shutil.copytree(copied / "best", tmp_path / "best-alone")
+    loaded = sr.load(tmp_path / "best-alone", dataset=split.dataset)
+    assert loaded.evaluate().label == "lstm (unfinished)"
+
+
+def test_a_model_loaded_without_data_can_be_saved_again(finished, tmp_path):
+    finished.save(tmp_path / "a")
+    sr.load(tmp_path / "a").save(tmp_path / "b")
+    for path in (tmp_path / "a").iterdir():
+        assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes()
+
+
+def test_resuming_a_finished_run_changes_nothing(split, finished, copied):
+    again = sr.fit("lstm", split, config=tiny_data.tiny("lstm"), folder=copied, resume=True)
+    assert again.training == finished.training
+    for name, tensor in finished.model.state_dict().items():
+        assert torch.equal(again.model.state_dict()[name], tensor)
+
+
+def test_resuming_with_another_option_names_it(split, copied):
+    config = tiny_data.tiny("lstm", lstm={"dropout": 0.5})
+    with pytest.raises(CheckpointError, match=r"config\.lstm\.dropout was 0\.2 and is 0\.5"):
+        sr.fit("lstm", split, config=config, folder=copied, resume=True)
+
+
+def test_resuming_on_another_cut_of_time_names_it(split, tmp_path):
+    times = split.dataset.times
+    cuts = [(int(q * times.max()), int(1.001 * q * times.max())) for q in (0.985, 0.986)]
+    first, second = (split.dataset.split("global_time", cut) for cut in cuts)
+    config = tiny_data.tiny("lstm")
+    sr.fit("lstm", first, config=config, folder=tmp_path)
+    with pytest.raises(CheckpointError, match="cuts was"):
+        sr.fit("lstm", second, config=config, folder=tmp_path, resume=True)
+
+
+def test_a_run_is_not_trained_over_unless_told(split, copied):
+    config = tiny_data.tiny("lstm", training={"seed": 3})
+    with pytest.raises(ResourceError, match="holds a run already"):
+        sr.fit("lstm", split, config=config, folder=copied)
+    run = sr.fit("lstm", split, config=config, folder=copied, overwrite=True)
+    assert run.config.training.seed == sr.load(copied).config.training.seed == 3
+
+
+def test_resuming_needs_a_folder(split):
+    with pytest.raises(ConfigError, match="need the folder of a run"):
+        sr.fit("lstm", split, config=tiny_data.tiny("lstm"), resume=True)
+
+
+def test_a_recipe_may_say_the_task(split, tmp_path):
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text('task = "relevance"\n')
+    run = sr.fit("lstm", split, config=tiny_data.tiny("lstm"), recipe=recipe)
+    assert run.config.task == "relevance"
+
+
+def test_every_reading_of_the_test_part_is_in_the_ledger(split, copied):
+    run = sr.load(copied, dataset=split.dataset)
+    assert run.evaluate("valid").counts["test_readings"] == 0
+    run.evaluate("test")
+    run.results("test")
+    again = sr.load(copied, dataset=split.dataset)
+    assert again.evaluate("valid").counts["test_readings"] == 2
+
+
+def test_readings_without_a_folder_are_counted_in_memory(split):
+    run = sr.fit("lstm", split, config=tiny_data.tiny("lstm"))
+    assert [run.evaluate(part).counts["test_readings"] for part in ("test", "valid", "test")] == [
+        1, 1, 2,
+    ]  # fmt: skip
+
+
+def test_the_ledger_outlives_an_overwritten_run(split, copied):
+    sr.load(copied, dataset=split.dataset).evaluate("test")
+    config = tiny_data.tiny("lstm", training={"seed": 3})
+    run = sr.fit("lstm", split, config=config, folder=copied, overwrite=True)
+    assert run.test_readings == 1
+
+
+def test_a_config_of_another_version_is_a_checkpoint_error(copied):
+    saved = load_artifact(copied / "best")
+    options = {**saved.documents["config"]["options"], "novelty": {}}
+    documents = {**saved.documents, "config": {"options": options, "origins": {}}}
+    save_artifact(copied / "best", saved.tensors, documents)
+    with pytest.raises(CheckpointError, match="unknown option `novelty`"):
+        sr.load(copied)
+
+
+def test_a_folder_of_another_kind_is_no_run(tmp_path):
+    thing = Kind(
+        format="thing", version=1, suffixes=(".txt",), unreadable=DataError, occupied=DataError
+    )
+    with whole_folder(tmp_path / "thing", thing) as new:
+        (new / "a.txt").write_text("x")
+    with pytest.raises(CheckpointError, match="holds 'thing', not 'seqrec-artifact'"):
+        sr.load(tmp_path / "thing")
+
+
+def test_a_part_that_does_not_exist_is_named(finished):
+    with pytest.raises(ConfigError, match="`part` is 'train'"):
+        finished.evaluate("train")
+
+
+@pytest.mark.parametrize("task", ["next_item", "relevance"])
+def test_the_rules_of_the_config_reach_the_report(split, task):
+    config = tiny_data.tiny("lstm", evaluation={"resamples": 7, "batch_size": 5})
+    assert sr.fit("lstm", split, task=task, config=config).evaluate().protocol["resamples"] == 7

@@ -1,0 +1,87 @@
+"""What a run is told: checked before anything is trained, and printed as it can be read again."""
+
+from __future__ import annotations
+
+import tomllib
+
+import pytest
+
+from seqrec.errors import ConfigError
+from seqrec.experiment import resolve
+from seqrec.experiment.config import to_toml
+
+
+def resolved(model="lstm", task="next_item", **tables):
+    return resolve({"asked": {"model": model, "task": task, **tables}})[0]
+
+
+@pytest.mark.parametrize(
+    ("task", "tables", "monitor"),
+    [
+        ("next_item", {}, "ndcg@10"),
+        ("next_item", {"evaluation": {"k": 5}}, "ndcg@5"),
+        ("next_item", {"training": {"monitor": "hit@10"}}, "hit@10"),
+        ("relevance", {}, "accuracy"),
+    ],
+)
+def test_the_monitor_is_what_the_task_measures(task, tables, monitor):
+    assert resolved(task=task, **tables).training.monitor == monitor
+
+
+@pytest.mark.parametrize(
+    ("task", "tables"),
+    [
+        ("next_item", {"training": {"monitor": "ndcg@20"}}),
+        ("next_item", {"training": {"monitor": "coverage@10"}}),
+        ("relevance", {"training": {"monitor": "ndcg@10"}}),
+    ],
+)
+def test_a_monitor_that_is_not_measured_is_refused_before_training(task, tables):
+    with pytest.raises(ConfigError, match=r"`training\.monitor` is .*what validation measures: "):
+        resolved(task=task, **tables)
+
+
+def test_coverage_can_be_watched_where_it_is_measured():
+    tables = {"evaluation": {"lists": True}, "training": {"monitor": "coverage@10"}}
+    assert resolved(**tables).training.monitor == "coverage@10"
+
+
+@pytest.mark.parametrize("option", [{"k": 5}, {"ties": "order"}, {"lists": True}])
+def test_relevance_refuses_options_of_rankings(option):
+    name = next(iter(option))
+    with pytest.raises(ConfigError, match=rf"`evaluation\.{name}` is .*left out for relevance"):
+        resolved(task="relevance", evaluation=option)
+
+
+@pytest.mark.parametrize("table", ["windows", "evaluation", "objective", "bert4rec", "training"])
+def test_a_value_in_place_of_a_table_is_named(table):
+    with pytest.raises(ConfigError, match=rf"`{table}` is 3: it must be a table"):
+        resolved(model="bert4rec", **{table: 3})
+
+
+def test_the_length_of_a_row_is_said_once():
+    config = resolved(model="bert4rec", windows={"max_seq_len": 30})
+    assert config.bert4rec.max_seq_len == 30
+    with pytest.raises(ConfigError, match=r"`bert4rec\.max_seq_len` is 20: .* which is 30"):
+        resolved("bert4rec", windows={"max_seq_len": 30}, bert4rec={"max_seq_len": 20})
+
+
+@pytest.mark.parametrize("model", ["lstm", "bert4rec"])
+@pytest.mark.parametrize("task", ["next_item", "relevance"])
+def test_the_printed_config_resolves_to_itself(model, task):
+    config, origins = resolve({"asked": {"model": model, "task": task}})
+    printed = to_toml(config, origins)
+    assert resolve({"recipe": tomllib.loads(printed)})[0] == config
+
+
+def test_where_a_run_computes_is_no_part_of_its_identity():
+    here, there = (resolved(training={"device": device}) for device in ("cpu", "auto"))
+    assert here.identity() == there.identity() != resolved(training={"seed": 1}).identity()
+
+
+@pytest.mark.parametrize("key", ["model", "task"])
+def test_model_and_task_have_to_be_said(key):
+    asked = {"model": "lstm", "task": "relevance"}
+    del asked[key]
+    with pytest.raises(ConfigError, match=f"option `{key}` is missing"):
+        resolve({"recipe": asked})
