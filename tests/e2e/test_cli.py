@@ -156,6 +156,7 @@ def test_print_config_shows_every_option_with_its_origin(place):
           "--overwrite"], 2, "not both"),
         (["compare", "run", "data", "data", "--out", "cells"], 2, "folders of one name"),
         (["recommend", "run", "--sequence", "a,b"], 3, "'a' is no integer"),
+        (["recommend", "run", "--sequence", "1,2", "--user", "1"], 2, "--user goes with --data"),
         (["train", "data", "--oops"], 2, "No such option"),
     ],
 )  # fmt: skip

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from seqrec import _core
 from seqrec.config import check
+from seqrec.data.arrays import check_array
 from seqrec.data.sequences import Sequences
 from seqrec.errors import DataError
 
@@ -30,6 +31,7 @@ def histories(
     """
     check(max_len >= 1, "max_len", max_len, "at least 1")
     check(pad in ("left", "right"), "pad", pad, "'left' or 'right'")
+    check_array("histories", "users", users, np.int32)
     outside = (users < 0) | (users >= sequences.n_users)
     if outside.any():
         row = int(outside.argmax())

@@ -10,6 +10,7 @@ import typer
 from seqrec.cli.options import RunFolder
 
 if TYPE_CHECKING:
+    import pandas as pd
     from numpy.typing import NDArray
 
     from seqrec.data import Vocabulary
@@ -51,12 +52,9 @@ def recommend(
 ) -> None:
     """Print or write user_id, item_id, score, probability, rank."""
     from seqrec.data import Dataset
-    from seqrec.errors import ConfigError
     from seqrec.experiment import load
-    from seqrec.files import whole_file
 
-    if sum(source is not None for source in (sequence, sequences, data)) != 1:
-        raise ConfigError("give exactly one of --sequence, --sequences and --data")
+    _check_source(sequence, sequences, data, user)
     dataset = None if data is None else Dataset.load(data)
     loaded = load(run, dataset=dataset)
     options = {
@@ -76,6 +74,24 @@ def recommend(
     else:
         raw = [_ids(loaded.item_ids, text.split(",")) for text in sequence or []]
         frame = loaded.recommend(sequences=raw, **options)
+    _write(frame, out)
+
+
+def _check_source(
+    sequence: list[str] | None, sequences: Path | None, data: Path | None, user: list[str] | None
+) -> None:
+    from seqrec.errors import ConfigError
+
+    if sum(source is not None for source in (sequence, sequences, data)) != 1:
+        raise ConfigError("give exactly one of --sequence, --sequences and --data")
+    if user is not None and data is None:
+        raise ConfigError("--user goes with --data, which has the histories of known users")
+
+
+def _write(frame: pd.DataFrame, out: Path | None) -> None:
+    """Writes the lists as Parquet, or prints them as CSV; says what was left out."""
+    from seqrec.files import whole_file
+
     skipped = frame.attrs["unknown_items"]
     if skipped:
         typer.echo(
@@ -83,10 +99,10 @@ def recommend(
         )
     if out is None:
         typer.echo(frame.to_csv(index=False), nl=False)
-    else:
-        with whole_file(out) as aside:
-            frame.to_parquet(aside, index=False)
-        typer.echo(f"{out}: {len(frame):,} recommendations for {frame.user_id.nunique():,} users")
+        return
+    with whole_file(out) as aside:
+        frame.to_parquet(aside, index=False)
+    typer.echo(f"{out}: {len(frame):,} recommendations for {frame.user_id.nunique():,} users")
 
 
 def _ids(vocabulary: Vocabulary, texts: list[str]) -> list[str] | list[int]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from seqrec.data.arrays import check_array
 from seqrec.data.columns import (
     Columns,
     encode_ids,
@@ -56,6 +57,12 @@ class Interactions:
     user_ids: Vocabulary
     item_ids: Vocabulary
     source: str
+
+    def __post_init__(self) -> None:
+        for name, array in (("users", self.users), ("items", self.items)):
+            check_array("interactions", name, array, np.int32)
+        if self.times is not None:
+            check_array("interactions", "times", self.times, np.int64)
 
     def __len__(self) -> int:
         return len(self.users)

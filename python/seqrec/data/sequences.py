@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from seqrec.data.arrays import check_array
 from seqrec.errors import DataError
 
 
@@ -28,9 +29,9 @@ class Sequences:
     stops: NDArray[np.int64]
 
     def __post_init__(self) -> None:
-        _check_array("items", self.items, np.dtype(np.int32))
-        _check_array("starts", self.starts, np.dtype(np.int64))
-        _check_array("stops", self.stops, np.dtype(np.int64))
+        check_array("sequences", "items", self.items, np.int32)
+        check_array("sequences", "starts", self.starts, np.int64)
+        check_array("sequences", "stops", self.stops, np.int64)
         if len(self.starts) != len(self.stops):
             raise DataError(
                 f"sequences: {len(self.starts)} starts but {len(self.stops)} stops; one each a user"
@@ -91,12 +92,6 @@ class Sequences:
         np.cumsum([len(sequence) for sequence in sequences], out=offsets[1:])
         flat = [_item_id(item, user) for user, items in enumerate(sequences) for item in items]
         return cls(np.array(flat, dtype=np.int32), offsets[:-1], offsets[1:])
-
-
-def _check_array(name: str, array: object, dtype: np.dtype) -> None:
-    if not isinstance(array, np.ndarray) or array.ndim != 1 or array.dtype != dtype:
-        found = f"{array.dtype} {array.shape}" if isinstance(array, np.ndarray) else type(array)
-        raise DataError(f"sequences: {name} must be a one-dimensional {dtype} array, not {found}")
 
 
 def _item_id(item: int, user: int) -> int:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from seqrec import _core
 from seqrec.config import check
+from seqrec.data.arrays import check_array
 from seqrec.data.sequences import Sequences
 from seqrec.errors import DataError
 
@@ -41,6 +42,10 @@ class Part:
     users: NDArray[np.int32]
     inputs: Sequences
     targets: NDArray[np.int32]
+
+    def __post_init__(self) -> None:
+        check_array(f"part {self.name}", "users", self.users, np.int32)
+        check_array(f"part {self.name}", "targets", self.targets, np.int32)
 
     @property
     def through_target(self) -> Sequences:

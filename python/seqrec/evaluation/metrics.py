@@ -62,7 +62,8 @@ def auc(positives: NDArray[np.float32], negatives: NDArray[np.float32]) -> float
 
     The mean over draws.
     """
-    return float(_core.auc(positives, negatives).mean())
+    pairs = (np.ascontiguousarray(scores, dtype=np.float32) for scores in (positives, negatives))
+    return float(_core.auc(*pairs).mean())
 
 
 def ece(

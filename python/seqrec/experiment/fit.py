@@ -96,17 +96,12 @@ def fit(
         "epochs": epochs, "batch_size": batch_size, "lr": lr, "monitor": monitor,
         "patience": patience, "seed": seed, "device": device,
     }  # fmt: skip
-    named = {
-        "model": model,
-        "task": task,
-        "training": _given(training),
-        "windows": _given({"max_seq_len": max_seq_len}),
-    }
+    tables = {"training": _given(training), "windows": _given({"max_seq_len": max_seq_len})}
     layers = {
         "default": {"task": "next_item"},
         f"recipe {recipe}": configs.read_toml(Path(recipe)) if recipe else {},
         "config": config or {},
-        "argument": _given(named),
+        "argument": {**_given({"model": model, "task": task}), **tables},
     }
     place = None if folder is None else Path(folder)
     return fit_layers(layers, split, folder=place, resume=resume, overwrite=overwrite)

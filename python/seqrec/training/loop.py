@@ -71,10 +71,7 @@ def train(
         DivergenceError: if the loss or gradient is not finite; the best artifact stays.
         InterruptedRunError: on SIGINT or SIGTERM, after the state was saved.
     """
-    if folder is None and (resume or overwrite):
-        raise ConfigError("resume and overwrite need the folder of a run")
-    if resume and overwrite:
-        raise ConfigError("give resume or overwrite, not both")
+    _check_choice(folder, resume=resume, overwrite=overwrite)
     device = choose_device(config.device)
     ranks = Ranks(device)
     with ExitStack() as stack:
@@ -95,6 +92,13 @@ def train(
         if resume and folder is not None and exists(folder / LAST):
             run.restore(folder / LAST)
         return run.run()
+
+
+def _check_choice(folder: Path | None, *, resume: bool, overwrite: bool) -> None:
+    if folder is None and (resume or overwrite):
+        raise ConfigError("resume and overwrite need the folder of a run")
+    if resume and overwrite:
+        raise ConfigError("give resume or overwrite, not both")
 
 
 def _claim(folder: Path, stack: ExitStack, ranks: Ranks, *, resume: bool, overwrite: bool) -> None:

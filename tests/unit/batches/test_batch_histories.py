@@ -47,3 +47,9 @@ def test_an_unknown_user_is_named():
 def test_impossible_shapes_are_refused(max_len, pad):
     with pytest.raises(ConfigError):
         histories(SEQUENCES, users(0), max_len, pad)
+
+
+def test_users_of_another_type_are_named():
+    sequences = Sequences.from_lists([[1], [2]])
+    with pytest.raises(DataError, match=r"histories: users must be .* int32 array, not float64"):
+        histories(sequences, np.array([0.0, 1.0]), 2, "left")

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from seqrec.data import Interactions, Vocabulary
 from seqrec.data.sequences import Sequences
 from seqrec.errors import DataError
 from seqrec.tokens import IGNORE, PAD, mask_token
@@ -46,3 +47,28 @@ def test_another_dtype_is_refused_and_named():
 def test_pad_in_a_list_is_refused():
     with pytest.raises(DataError, match="user 0 has item id 0"):
         Sequences.from_lists([[0]])
+
+
+@pytest.mark.parametrize("name", ["items", "starts", "stops"])
+def test_an_array_with_gaps_is_named(name):
+    arrays = {
+        "items": np.array([1, 2], np.int32),
+        "starts": np.array([0, 1]),
+        "stops": np.array([1, 2]),
+    }
+    arrays[name] = np.repeat(arrays[name], 2)[::2]
+    with pytest.raises(DataError, match=rf"sequences: {name} must be .* without gaps"):
+        Sequences(**arrays)
+
+
+def test_places_are_in_the_order_of_the_users_asked_for():
+    rows, places = Sequences.from_lists([[5, 6], [], [7]]).places(np.array([2, 1, 0]))
+    assert rows.tolist() == [0, 2, 2]
+    assert places.tolist() == [2, 0, 1]
+
+
+def test_codes_of_another_type_are_named_at_the_door_of_a_log():
+    ids = Vocabulary.from_integers(np.array([1, 2]))
+    codes = np.array([0, 1], np.int32)
+    with pytest.raises(DataError, match=r"interactions: items must be .* int32 array, not int64"):
+        Interactions(codes, codes.astype(np.int64), None, None, ids, ids, "somewhere")

@@ -90,3 +90,9 @@ def test_ece_of_overconfidence_is_its_size():
     quarter = np.float32(math.log(3))
     found = metrics.ece(np.full(30, quarter), np.full((30, 1), quarter))
     assert found == pytest.approx(0.25, abs=1e-7)
+
+
+def test_scores_in_columns_and_in_another_precision_have_the_same_area():
+    positives, negatives = np.array([0.8, 0.4]), np.array([[0.4, 0.0], [0.6, 0.9]])
+    wanted = metrics.auc(positives.astype(np.float32), negatives.astype(np.float32))
+    assert metrics.auc(positives, np.asfortranarray(negatives)) == wanted == (2.5 / 4 + 2 / 4) / 2
