@@ -228,16 +228,12 @@ class Run:
         options, ended = self.config.training, self.training
         facts: dict[str, Any] = {"status": status}
         if ended is not None:
-            facts |= {
-                "steps": ended.steps,
-                "best_step": ended.best_step,
-                "targets": ended.targets,
-                "minutes": round(ended.seconds / 60, 1),
-            }
+            facts |= {"steps": ended.steps, "best_step": ended.best_step}
+            if ended.targets:  # states of before 0.1 did not count them
+                facts["targets"] = ended.targets
+            facts["minutes"] = round(ended.seconds / 60, 1)
         facts |= {"precision": options.precision, "seed": options.seed}
         if isinstance(self.model, LSTM):
-            facts |= {
-                "w_1": round(self.model.state_weight.item(), 4),
-                "w_2": round(self.model.mean_weight.item(), 4),
-            }
+            weights = {"w1": self.model.state_weight, "w2": self.model.mean_weight}
+            facts |= {name: round(weight.item(), 4) for name, weight in weights.items()}
         return facts

@@ -43,7 +43,7 @@ def test_a_report_says_how_the_system_was_trained(finished):
     assert (training["status"], training["steps"]) == ("completed", finished.training.steps)
     assert (training["precision"], training["seed"]) == ("fp32", 0)
     assert training["targets"] > 0
-    assert training["w_1"] == pytest.approx(finished.model.state_weight.item(), abs=1e-4)
+    assert training["w1"] == pytest.approx(finished.model.state_weight.item(), abs=1e-4)
 
 
 def test_the_precision_of_training_is_recorded(split):
