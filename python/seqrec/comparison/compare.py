@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from seqrec import config as configs
-from seqrec.comparison.cells import POPULARITY, Layers, Tables, evaluation_of, plan_cells
+from seqrec.comparison.cells import POPULARITY, QUESTIONS, Layers, Tables, evaluation_of, plan_cells
 from seqrec.comparison.results import Judged, load_judged, save_judged
 from seqrec.comparison.systems import Ceiling, Result, Systems
 from seqrec.data import Split
@@ -114,7 +114,7 @@ def compare(
 def _baselines(systems: Systems, question: str, folder: Path, say: Say) -> dict[str, Judged]:
     """The results of the baselines and the ceiling, from their folders if they are there."""
     found: dict[str, Judged] = {}
-    task = "next_item" if question == "next_item" else "relevance"
+    task = QUESTIONS[question]["task"]
     rules = {
         "evaluation": configs.to_dict(systems.evaluation),
         "split": systems.split.protocol(),

@@ -33,6 +33,7 @@ from seqrec.experiment.scorer import ModelPairScorer, ModelScorer, max_history
 from seqrec.models import LSTM, BERT4Rec
 from seqrec.training import (
     Artifact,
+    Ranks,
     Validate,
     choose_device,
     make_objective,
@@ -125,7 +126,7 @@ def fit_layers(
     model = build_model(run_config, split)
     options = run_config.identity()
     del options["training"]  # the loop compares its own options
-    rows = build_rows(run_config, split)
+    rows, protocol = build_rows(run_config, split), model_protocol(split)
     result = train(
         model,
         build_stream(rows, run_config, device),
@@ -148,7 +149,7 @@ def fit_layers(
         },
         keep=Artifact(
             tensors=artifact_tensors(split.dataset.item_ids),
-            documents=artifact_documents(run_config, origins, model_protocol(split)),
+            documents=artifact_documents(run_config, origins, protocol),
         ),
         no_decay=("items.weight",) if run_config.objective.l2 > 0 else (),
     )
@@ -160,7 +161,7 @@ def fit_layers(
         item_ids=split.dataset.item_ids,
         split=split,
         dataset=split.dataset,
-        protocol=model_protocol(split),
+        protocol=protocol,
         folder=folder,
         training=result,
     )
@@ -182,13 +183,13 @@ def build_model(run_config: RunConfig, split: Split) -> LSTM | BERT4Rec:
 
 def build_stream(rows: AnyRows, run_config: RunConfig, device: torch.device) -> BatchStream:
     """The training batches of a run: this rank's share of them under torch.distributed."""
-    distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
+    ranks = Ranks(device)
     return BatchStream(
         rows,
         run_config.training.batch_size,
         run_config.training.seed,
-        rank=torch.distributed.get_rank() if distributed else 0,
-        world_size=torch.distributed.get_world_size() if distributed else 1,
+        rank=ranks.rank,
+        world_size=ranks.world_size,
         device=device,
     )
 

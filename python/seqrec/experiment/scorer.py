@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,7 +32,7 @@ class ModelScorer:
 
     def __call__(self, sequences: Sequences, users: NDArray[np.int32]) -> torch.Tensor:
         """float32 [B, n_items] on the model's device: scores of the whole catalogue."""
-        with _Inference(self.model):
+        with _inference(self.model):
             return self.model.score_next(self._tokens(sequences, users)).float()
 
     def _tokens(self, sequences: Sequences, users: NDArray[np.int32]) -> torch.Tensor:
@@ -53,7 +55,7 @@ class ModelPairScorer:
         """float32 [B, C]: logits of the candidates (internal ids), chunk by chunk of the users."""
         rows = max(1, PAIR_ROWS // max(1, candidates.shape[1]))
         logits = np.empty(candidates.shape, dtype=np.float32)
-        with _Inference(self.scorer.model):
+        with _inference(self.scorer.model):
             for at in range(0, len(users), rows):
                 part = slice(at, at + rows)
                 tokens = self.scorer._tokens(sequences, users[part])
@@ -62,21 +64,16 @@ class ModelPairScorer:
         return logits
 
 
-class _Inference:
+@contextmanager
+def _inference(model: torch.nn.Module) -> Iterator[None]:
     """Eval mode without gradients; the model's mode is put back afterwards."""
-
-    def __init__(self, model: torch.nn.Module) -> None:
-        self._model = model
-        self._no_grad = torch.no_grad()
-
-    def __enter__(self) -> None:
-        self._was_training = self._model.training
-        self._model.eval()
-        self._no_grad.__enter__()
-
-    def __exit__(self, *error: object) -> None:
-        self._no_grad.__exit__(*error)
-        self._model.train(self._was_training)
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        model.train(was_training)
 
 
 def max_history(run_config: RunConfig) -> int:

@@ -9,6 +9,7 @@ from seqrec.training.artifact import (
 )
 from seqrec.training.config import TrainConfig
 from seqrec.training.device import choose_device, seeded
+from seqrec.training.distributed import Ranks
 from seqrec.training.loop import train
 from seqrec.training.objectives import ObjectiveConfig, make_objective
 from seqrec.training.run import BEST, LAST, Validate
@@ -19,6 +20,7 @@ __all__ = [
     "LAST",
     "Artifact",
     "ObjectiveConfig",
+    "Ranks",
     "TrainConfig",
     "TrainResult",
     "Validate",
