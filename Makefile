@@ -87,8 +87,8 @@ $(VENV)/tools.stamp: | check-tools
 
 $(VENV)/deps.stamp: $(VENV)/tools.stamp constraints.txt pyproject.toml
 	@echo "installing the dependencies (torch is large: minutes the first time)"
-	@if [ -x $(BIN)/uv ]; then $(BIN)/uv pip install --quiet -c constraints.txt -r pyproject.toml --extra dev; else \
-	$(PY) -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; print(*p["dependencies"], *p["optional-dependencies"]["dev"], sep="\n")' >$(VENV)/requirements.txt && \
+	@if [ -x $(BIN)/uv ]; then $(BIN)/uv pip install --quiet -c constraints.txt -r pyproject.toml --extra dev --extra bench; else \
+	$(PY) -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; print(*p["dependencies"], *p["optional-dependencies"]["dev"], *p["optional-dependencies"]["bench"], sep="\n")' >$(VENV)/requirements.txt && \
 	$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -r $(VENV)/requirements.txt; fi
 	@touch $@
 
