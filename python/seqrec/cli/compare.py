@@ -36,6 +36,9 @@ def run(
     recipes: Annotated[
         Path | None, typer.Option(help="Folder of DATA-MODEL-TASK.toml, for cells that have one.")
     ] = None,
+    seeds: Annotated[
+        int, typer.Option(min=1, help="Runs of each cell, with seeds from training.seed on.")
+    ] = 1,
     settings: Settings = None,
     output: Output = Format.TEXT,
 ) -> None:
@@ -62,6 +65,7 @@ def run(
             tasks=[t.value for t in task or Task],
             cells=read_recipes(recipes, name) if recipes else None,
             layers=layers,
+            seeds=seeds,
             say=lambda line: typer.echo(line, err=True),
         )
     for kept, style in (("comparison.json", "json"), ("comparison.md", "markdown")):

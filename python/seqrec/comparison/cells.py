@@ -1,4 +1,4 @@
-"""The cells of a comparison: one model on one task of one data set, each a run in a folder."""
+"""The cells of a comparison: one model on one task of one data set with one seed, each a run."""
 
 from __future__ import annotations
 
@@ -31,12 +31,14 @@ class Cell:
 
     Attributes:
         model: which model.
+        seed: of the run.
         folder: of the run and of its results.
         layers: of its config.
         config: what the layers come to.
     """
 
     model: str
+    seed: int
     folder: Path
     layers: Layers
     config: RunConfig
@@ -71,9 +73,11 @@ class Cell:
 
 
 def plan_cells(
-    question: str, folder: Path, models: Sequence[str], layers: Layers, tables: Tables
+    question: str, folder: Path, models: Sequence[str], layers: Layers, tables: Tables, seeds: int
 ) -> list[Cell]:
     """The cells of one question, with their configs checked before anything is trained.
+
+    Each model has `seeds` of them, from the config's `training.seed` on.
 
     Raises:
         ConfigError: for a question, model or option that does not exist, or where the models would
@@ -81,12 +85,16 @@ def plan_cells(
     """
     if question not in QUESTIONS:
         raise configs.unknown_key("task", question, QUESTIONS)
+    configs.check(seeds >= 1, "seeds", seeds, "at least 1")
     cells = []
     for model in models:
         asked = {"model": model, **QUESTIONS[question]}
         stacked = {"cell": tables.get((model, question), {}), **layers, "asked": asked}
-        config, _ = resolve(stacked)
-        cells.append(Cell(model, folder / model, stacked, config))
+        first = resolve(stacked)[0].training.seed
+        for seed in range(first, first + seeds):
+            seeded = {**stacked, "seed": {"training": {"seed": seed}}}
+            place = folder / model / f"seed-{seed}"
+            cells.append(Cell(model, seed, place, seeded, resolve(seeded)[0]))
     _check_rules(question, cells)
     return cells
 

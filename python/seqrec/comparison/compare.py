@@ -1,11 +1,13 @@
 """models x tasks x data sets: train what is missing, judge everything on the same users, one table.
 
-Each cell is a run in its own folder, DATA/TASK/MODEL, with its config, log and ledger. A cell
-whose results are there is not trained or judged again; a cell that was interrupted goes on.
+Each cell is a run in its own folder, DATA/TASK/MODEL/seed-N, with its config, log and ledger. A
+cell whose results are there is not trained or judged again; a cell that was interrupted goes on.
+Seeds are paired by index: a difference of two models is that of their runs with the same seed.
 """
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,6 +25,8 @@ from seqrec.evaluation import (
     Report,
     compare_next_item,
     compare_relevance,
+    mean_difference_of,
+    mean_report,
 )
 from seqrec.experiment import MODELS, TASKS
 
@@ -36,7 +40,7 @@ class Comparison:
     Attributes:
         data: name of the data set.
         task: "next_item", "relevance" or "relevance-popularity".
-        reports: one a system, baselines first.
+        reports: one a system, baselines first; the mean over the seeds where there are several.
         differences: (first, second) -> the paired difference of the headline metric.
     """
 
@@ -69,6 +73,7 @@ def compare(
     tasks: Sequence[str] = TASKS,
     layers: Layers | None = None,
     cells: Tables | None = None,
+    seeds: int = 1,
     ceiling: Ceiling | None = None,
     say: Say = lambda _: None,
 ) -> list[Comparison]:
@@ -84,6 +89,7 @@ def compare(
             proportion to training counts.
         layers: named config layers for every cell, later ones winning.
         cells: (model, task) -> config tables of that cell, below the layers.
+        seeds: runs of each model, with seeds from `training.seed` on.
         ceiling: the best possible scorers, of simulated data.
         say: told about progress, a line at a time.
 
@@ -92,7 +98,7 @@ def compare(
         CheckpointError: if the folder holds runs or results of other data or another config.
     """
     planned = {
-        task: plan_cells(task, folder / name / task, models, layers or {}, cells or {})
+        task: plan_cells(task, folder / name / task, models, layers or {}, cells or {}, seeds)
         for task in tasks
     }
     missing = [c for all_ in planned.values() for c in all_ if c.stored(split, part) is None]
@@ -100,11 +106,13 @@ def compare(
     compared = []
     for task, of_task in planned.items():
         systems = Systems(split, part, evaluation_of(of_task), ceiling, task == POPULARITY)
-        judged = _baselines(systems, task, folder / name / task, lambda s: say(f"{name} {s}"))
+        once = _baselines(systems, task, folder / name / task, lambda s: say(f"{name} {s}"))
+        judged = {system: [one] for system, one in once.items()}
         best_possible = judged.pop("ceiling", None)
         for cell in of_task:
-            with clock.timing(f"{name} {task} {cell.model}", counted=cell in missing):
-                judged[cell.model] = cell.judged(split, part)
+            label = f"{name} {task} {cell.model}" + (f" seed {cell.seed}" if seeds > 1 else "")
+            with clock.timing(label, counted=cell in missing):
+                judged.setdefault(cell.model, []).append(cell.judged(split, part))
         if best_possible is not None:
             judged["ceiling"] = best_possible
         compared.append(_comparison(name, task, judged, models))
@@ -121,26 +129,30 @@ def _baselines(systems: Systems, question: str, folder: Path, say: Say) -> dict[
     }
     for system in systems.names(task):
         place = folder / "baselines" / f"{system}-{systems.part}"
-        stored = load_judged(place, rules)
+        identity = {**rules, "fit": systems.settings(system)}
+        stored = load_judged(place, identity)
         if stored is None:
             say(f"{question} {system}")
             result = systems.result(task, system)
             stored = Judged(result, result.report(system))
-            save_judged(place, stored, rules)
+            save_judged(place, stored, identity)
         found[system] = stored
     return found
 
 
 def _comparison(
-    name: str, task: str, judged: Mapping[str, Judged], models: Sequence[str]
+    name: str, task: str, judged: Mapping[str, Sequence[Judged]], models: Sequence[str]
 ) -> Comparison:
+    """`judged` has the seeds of each model, and one of what has no seed."""
     pairs = [(model, other) for model in models for other in judged if other not in models]
     pairs += [(models[i], other) for i in range(len(models)) for other in models[i + 1 :]]
-    reports = [one.report for one in judged.values()]
+    reports = [mean_report([one.report for one in seeds]) for seeds in judged.values()]
     metric = Comparison(name, task, reports).headline
-    differences = {
-        (a, b): _difference(judged[a].result, judged[b].result, metric) for a, b in pairs
-    }
+    differences = {}
+    for first, second in pairs:
+        seeds = zip(judged[first], itertools.cycle(judged[second]), strict=False)
+        found = [_difference(a.result, b.result, metric) for a, b in seeds]
+        differences[first, second] = mean_difference_of(found)
     return Comparison(name, task, reports, differences)
 
 

@@ -64,7 +64,9 @@ def _section(comparison: Comparison, style: Layout) -> str:
         ]
         for (first, second), d in comparison.differences.items()
     ]
-    header = [f"paired difference of {comparison.headline}", "value", "95 % interval", "verdict"]
+    seeds = any(report.spread for report in comparison.reports)
+    interval = "95 % intervals of all seeds" if seeds else "95 % interval"
+    header = [f"paired difference of {comparison.headline}", "value", interval, "verdict"]
     systems = table(comparison.reports, style, comparison.metrics)
     heading = f"## {title}" if style == "markdown" else f"{title}\n{'=' * len(title)}"
     parts = [heading, systems, grid(header, rows, style)] if rows else [heading, systems]

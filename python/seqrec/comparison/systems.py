@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,6 +69,13 @@ class Systems:
                 names.append("ease")
         has_ceiling = self.ceiling is not None and not self.popularity_matched
         return [*names, "ceiling"] if has_ceiling else names
+
+    def settings(self, name: str) -> dict[str, Any]:
+        """The options that a baseline is fitted with: the defaults of its `fit`."""
+        if name == "ceiling":
+            return {}
+        options = inspect.signature(BASELINES[name].fit).parameters.values()
+        return {o.name: o.default for o in options if o.kind is o.KEYWORD_ONLY}
 
     def result(self, task: str, name: str) -> Result:
         """One of them, fitted and judged."""

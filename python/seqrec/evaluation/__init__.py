@@ -17,6 +17,7 @@ from seqrec.evaluation.relevance import METRICS as RELEVANCE_METRICS
 from seqrec.evaluation.relevance import RelevanceResult, compare_relevance, evaluate_relevance
 from seqrec.evaluation.report import Report, grid, table
 from seqrec.evaluation.scorers import NextItemScorer, PairScorer, pairs_by_column
+from seqrec.evaluation.seeds import mean_difference_of, mean_report
 
 __all__ = [
     "RELEVANCE_METRICS",
@@ -37,6 +38,8 @@ __all__ = [
     "judge",
     "judge_next_item",
     "judge_relevance",
+    "mean_difference_of",
+    "mean_report",
     "pairs_by_column",
     "table",
 ]

@@ -8,7 +8,6 @@ of two intervals.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -104,12 +103,6 @@ def auc_difference(
     value = float(_core.auc(*first).mean() - _core.auc(*second).mean())
     samples = [_core.bootstrap_auc(*run, resamples, seed) for run in (first, second)]
     return Difference(value, *_bounds(samples[0] - samples[1]))
-
-
-def agreed_verdict(differences: Sequence[Difference]) -> Verdict:
-    """The verdict of several seeds: "better" or "worse" only if every seed says so."""
-    verdicts: set[Verdict] = {difference.verdict for difference in differences}
-    return verdicts.pop() if len(verdicts) == 1 else "not shown"
 
 
 def _bounds(samples: NDArray[np.float64]) -> tuple[float, float]:

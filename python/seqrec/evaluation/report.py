@@ -18,7 +18,8 @@ from seqrec.evaluation.intervals import Estimate
 from seqrec.evaluation.protocol import check_same_protocol
 
 Format = Literal["text", "markdown"]
-_OPTIONAL = ("training", "caveat")  # reports of baselines and of other systems have neither
+# Reports of baselines and of other systems have none of these.
+_OPTIONAL = ("training", "caveat", "spread")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +35,7 @@ class Report:
         training: how the system came about: status, steps, minutes, precision, seed.
         caveat: what keeps the numbers from being published, as "time-limited"; stands beside the
             name of the system wherever it does.
+        spread: metric -> standard deviation over the seeds, where the metrics are their means.
     """
 
     system: str
@@ -43,6 +45,7 @@ class Report:
     slices: dict[str, dict[str, Estimate]] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
     caveat: str = ""
+    spread: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def label(self) -> str:
@@ -66,6 +69,7 @@ class Report:
             },
             "training": dict(self.training),
             "caveat": self.caveat,
+            "spread": dict(self.spread),
         }
 
     @classmethod
@@ -91,6 +95,7 @@ class Report:
             slices={name: _estimates(metrics) for name, metrics in values["slices"].items()},
             training=dict(values.get("training", {})),
             caveat=values.get("caveat", ""),
+            spread=dict(values.get("spread", {})),
         )
 
     def to_json(self) -> str:
@@ -128,7 +133,9 @@ class Report:
 def table(
     reports: Sequence[Report], style: Format = "text", metrics: Sequence[str] | None = None
 ) -> str:
-    """One row a system, one column a metric with its 95 % interval over users.
+    """One row a system; two columns a metric: its 95 % interval over users, its spread over seeds.
+
+    The second column is there where some report is of several seeds.
 
     Args:
         reports: reports of one protocol, in the order of the rows.
@@ -144,9 +151,14 @@ def table(
         names = f"`{reports[0].system}` and `{other.system}`"
         check_same_protocol(reports[0].protocol, other.protocol, names)
     names = list(metrics) if metrics is not None else list(reports[0].metrics)
-    rows = [[report.label, *(_cell(report, name) for name in names)] for report in reports]
+    seeded = any(report.spread for report in reports)
+    header = [column for name in names for column in ([name, "seeds"] if seeded else [name])]
+    rows = []
+    for report in reports:
+        cells = [(_cell(report, name), _spread(report, name)) for name in names]
+        rows.append([report.label, *(c for both in cells for c in (both if seeded else both[:1]))])
     notes = [f"{r.label}: {_listed({**r.training, **_readings(r)})}" for r in reports if r.training]
-    lines = [grid(["system", *names], rows, style), "", _listed(reports[0].protocol), *notes]
+    lines = [grid(["system", *header], rows, style), "", _listed(reports[0].protocol), *notes]
     return "\n".join(lines)
 
 
@@ -168,6 +180,10 @@ def grid(header: Sequence[str], rows: Sequence[Sequence[str]], style: Format = "
 def _readings(report: Report) -> dict[str, int | float]:
     """How often the test part has been read: a table has no other place for it."""
     return {k: v for k, v in report.counts.items() if k == "test_readings"}
+
+
+def _spread(report: Report, name: str) -> str:
+    return f"±{report.spread[name]:.4f}" if name in report.spread else ""
 
 
 def _estimates(metrics: Mapping[str, Any]) -> dict[str, Estimate]:

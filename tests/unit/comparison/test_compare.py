@@ -11,6 +11,7 @@ import tiny_data
 from seqrec.comparison import QUESTIONS, compare, read_recipes
 from seqrec.comparison.render import read_comparisons, render
 from seqrec.comparison.study import study_tables
+from seqrec.comparison.systems import Systems
 from seqrec.errors import CheckpointError, ConfigError, DataError
 from seqrec.experiment import Run
 
@@ -89,7 +90,7 @@ def test_where_a_cell_is_computed_is_free(split, everything):
 
 
 def test_a_cell_that_was_trained_and_not_judged_is_judged(split, folder):
-    cell = folder / "toy" / "next_item" / "lstm"
+    cell = folder / "toy" / "next_item" / "lstm" / "seed-0"
     shutil.rmtree(cell / "results-test")
     before = (cell / "log.jsonl").read_bytes()
     (again,) = compared(split, folder)
@@ -115,6 +116,33 @@ def test_a_time_limited_cell_is_judged_anew_only_with_more_time(split, tmp_path)
     (whole,) = compared(split, tmp_path)
     assert whole.reports[-1].label == "lstm"
     assert whole.reports[-1].training["status"] == "completed"
+
+
+def test_seeds_are_runs_of_their_own_and_stand_as_their_mean(split, folder, everything):
+    tasks = ["relevance"]
+    (both,) = compared(split, folder, models=["lstm", "bert4rec"], tasks=tasks, seeds=2)
+    one = next(c for c in everything[0] if c.task == "relevance")
+    lstm, before = both.reports[-2], one.reports[-2]
+    assert lstm.training["seed"] == "0 / 1"
+    assert lstm.spread["accuracy"] > 0
+    assert lstm.metrics["accuracy"].value != before.metrics["accuracy"].value
+    assert both.reports[0] == one.reports[0]  # popularity has no seed
+    assert list(both.differences) == list(one.differences)
+    for document in (render([both], style) for style in ("text", "markdown")):
+        assert "±" in document
+        assert "intervals of all seeds" in document
+
+
+def test_a_first_seed_other_than_0_is_another_cell(split, tmp_path):
+    (found,) = compared(split, tmp_path, {"training": {"seed": 3}})
+    assert found.reports[-1].training["seed"] == 3
+    assert (tmp_path / "toy" / "next_item" / "lstm" / "seed-3" / "results-test").exists()
+
+
+def test_other_settings_of_a_baseline_are_never_shown(split, folder, monkeypatch):
+    monkeypatch.setattr(Systems, "settings", lambda *_: {"neighbours": 7})
+    with pytest.raises(CheckpointError, match=r"fit\.neighbours"):
+        compared(split, folder)
 
 
 def test_one_set_of_rules_judges_models_and_baselines(split, tmp_path):

@@ -4,7 +4,6 @@ import pytest
 from seqrec.errors import DataError
 from seqrec.evaluation.intervals import (
     Difference,
-    agreed_verdict,
     auc_difference,
     auc_estimate,
     mean_difference,
@@ -82,9 +81,3 @@ def test_runs_on_different_users_are_not_paired():
 
 def test_an_interval_that_touches_zero_shows_nothing():
     assert Difference(0.1, 0.0, 0.2).verdict == "not shown"
-
-
-def test_seeds_that_disagree_show_nothing():
-    better, unclear = Difference(0.1, 0.05, 0.2), Difference(0.1, -0.05, 0.2)
-    assert agreed_verdict([better, better]) == "better"
-    assert agreed_verdict([better, unclear]) == "not shown"
