@@ -56,12 +56,12 @@ def test_markov_rows_are_distributions():
     np.testing.assert_allclose(np.exp(scores).sum(axis=1), 1, rtol=1e-5)
 
 
-def brute_force_knn(train: Sequences, n_items: int, k: int, user: int) -> np.ndarray:
+def brute_force_knn(train: Sequences, n_items: int, k: int, shrinkage: float, user: int):
     matrix = np.zeros((train.n_users, n_items))
     for u in range(train.n_users):
         matrix[u, train.user(u) - 1] = 1
     norms = np.maximum(np.linalg.norm(matrix, axis=0), 1)
-    similar = (matrix.T @ matrix / np.outer(norms, norms)).astype(np.float32)
+    similar = (matrix.T @ matrix / (np.outer(norms, norms) + shrinkage)).astype(np.float32)
     np.fill_diagonal(similar, -1)
     scores = np.zeros(n_items)
     for item in set(train.user(user).tolist()):
@@ -72,10 +72,12 @@ def brute_force_knn(train: Sequences, n_items: int, k: int, user: int) -> np.nda
 
 
 @pytest.mark.parametrize("k", [1, 3, 100])
-def test_item_knn_is_the_brute_force_sum(k):
+@pytest.mark.parametrize("shrinkage", [0.0, 10.0])
+def test_item_knn_is_the_brute_force_sum(k, shrinkage):
     train = random_train()
-    scores = ItemKNN.fit(train, 40, neighbours=k)(train, np.arange(60, dtype=np.int32))
-    expected = [brute_force_knn(train, 40, k, user) for user in range(60)]
+    knn = ItemKNN.fit(train, 40, neighbours=k, shrinkage=shrinkage)
+    scores = knn(train, np.arange(60, dtype=np.int32))
+    expected = [brute_force_knn(train, 40, k, shrinkage, user) for user in range(60)]
     np.testing.assert_allclose(scores, expected, atol=1e-5)
 
 

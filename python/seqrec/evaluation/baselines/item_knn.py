@@ -1,8 +1,13 @@
 """Item k-nearest neighbours (Deshpande & Karypis, 2004): items like those that the user took.
 
-Similarity is the cosine of two columns of the binary user-item matrix. Each item keeps its k most
-similar others (ties by smaller id), and a candidate's score is the sum of its similarities to the
-distinct items of the history that count it among their neighbours.
+Similarity is the shrunk cosine of two columns of the binary user-item matrix: with n_ij users of
+both items, n_ij / (sqrt(n_i n_j) + shrinkage). Each item keeps its k most similar others (ties by
+smaller id), and a candidate's score is the sum of its similarities to the distinct items of the
+history that count it among their neighbours.
+
+Without shrinkage two items that one user has taken are as alike as can be, and rare items crowd the
+lists: of 0, 5, 20, 50, 100 and 300, 50 gains 0.036 of ndcg@10 on the validation part of Amazon
+Apps, small, and costs 0.001 on that of MovieLens-1M.
 """
 
 from __future__ import annotations
@@ -32,15 +37,23 @@ class ItemKNN:
     similarities: SparseMatrix
 
     @classmethod
-    def fit(cls, train: Sequences, n_items: int, *, neighbours: int = 100) -> ItemKNN:
-        """Finds the `neighbours` most similar items of each item; O(N) memory for each of them."""
+    def fit(
+        cls, train: Sequences, n_items: int, *, neighbours: int = 100, shrinkage: float = 50.0
+    ) -> ItemKNN:
+        """Finds the `neighbours` most similar items of each item; O(N) memory for each of them.
+
+        Args:
+            train: the training part.
+            n_items: size of the catalogue.
+            neighbours: k.
+            shrinkage: added to the denominator of the cosine; 0 is the plain cosine.
+        """
         check(neighbours >= 1, "neighbours", neighbours, "at least 1")
-        taken = binary_matrix(train, all_users(train), n_items).astype(np.float64)
-        norms = np.sqrt(np.asarray(taken.sum(axis=0)).ravel())
-        unit = (taken @ sparse.diags_array(1.0 / np.maximum(norms, 1.0))).tocsc()
+        check(shrinkage >= 0, "shrinkage", shrinkage, "at least 0")
+        taken = binary_matrix(train, all_users(train), n_items).astype(np.float64).tocsc()
         k = min(neighbours, n_items)
         blocks = [
-            _nearest(unit, np.arange(start, min(start + _ROWS, n_items)), k)
+            _nearest(taken, np.arange(start, min(start + _ROWS, n_items)), k, shrinkage)
             for start in range(0, n_items, _ROWS)
         ]
         return cls(sparse.vstack(blocks, format="csr"))
@@ -51,10 +64,15 @@ class ItemKNN:
         return (history @ self.similarities).toarray()
 
 
-def _nearest(unit: SparseMatrix, block: NDArray[np.int64], k: int) -> SparseMatrix:
+def _nearest(
+    taken: SparseMatrix, block: NDArray[np.int64], k: int, shrinkage: float
+) -> SparseMatrix:
     """The k nearest others of the items in `block`: float32 CSR [len(block), N]."""
-    n_items = unit.shape[1]
-    dense = (unit[:, block].T @ unit).toarray().astype(np.float32)
+    n_items = taken.shape[1]
+    norms = np.sqrt(np.maximum(np.asarray(taken.sum(axis=0)).ravel(), 1.0))
+    together = (taken[:, block].T @ taken).toarray()
+    together /= np.outer(norms[block], norms) + shrinkage
+    dense = together.astype(np.float32)
     # each item is its own history here, so that the kernel leaves it out of its neighbours
     own = (block + 1).astype(np.int32)
     places = np.arange(len(block), dtype=np.int64)

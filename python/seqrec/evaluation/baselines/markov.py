@@ -1,7 +1,7 @@
 """Last-item Markov chain: what followed the user's last item most often in training.
 
 The score is log P(j | i), P(j | i) = (c_ij + K p_j) / (c_i + K): c_ij counts j right after i, and
-K = 100 pseudo-counts are shared out by popularity p_j. Popularity so orders the items that never
+K pseudo-counts are shared out by popularity p_j. Popularity so orders the items that never
 followed i, and is all there is for an empty history or an item that nothing follows. Of K = 1, 10
 and 100, the last is best on the validation pairs of MovieLens-1M, Amazon Beauty and Amazon Apps,
 and changes no next-item metric of theirs.
@@ -15,11 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from seqrec.config import check
 from seqrec.data.sequences import Sequences
 from seqrec.evaluation.baselines.popularity import item_shares
 from seqrec.evaluation.events import SparseMatrix, all_users, events_of
-
-PSEUDO_COUNTS = 100.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,26 +28,29 @@ class Markov:
     Attributes:
         transitions: float64 CSR [N + 1, N], c_ij; row 0 stands for an empty history.
         shares: float64 [N], p_j.
+        pseudo_counts: K.
     """
 
     transitions: SparseMatrix
     shares: NDArray[np.float64]
+    pseudo_counts: float
 
     @classmethod
-    def fit(cls, train: Sequences, n_items: int) -> Markov:
+    def fit(cls, train: Sequences, n_items: int, *, pseudo_counts: float = 100.0) -> Markov:
         """Counts the pairs of neighbouring training events of each user."""
+        check(pseudo_counts > 0, "pseudo_counts", pseudo_counts, "above 0")
         rows, items = events_of(train, all_users(train))
         together = rows[1:] == rows[:-1]
         earlier, later = items[:-1][together], items[1:][together] - 1
         ones = np.ones(len(earlier))
         counts = sparse.csr_array((ones, (earlier, later)), shape=(n_items + 1, n_items))
-        return cls(counts, item_shares(train, n_items))
+        return cls(counts, item_shares(train, n_items), pseudo_counts)
 
     def __call__(self, sequences: Sequences, users: NDArray[np.int32], /) -> NDArray[np.float32]:
         """Scores [B, N]: log-probabilities of the next item."""
         counts = self.transitions[last_items(sequences, users)].toarray()
-        totals = counts.sum(axis=1, keepdims=True) + PSEUDO_COUNTS
-        return np.log((counts + PSEUDO_COUNTS * self.shares) / totals).astype(np.float32)
+        totals = counts.sum(axis=1, keepdims=True) + self.pseudo_counts
+        return np.log((counts + self.pseudo_counts * self.shares) / totals).astype(np.float32)
 
 
 def last_items(sequences: Sequences, users: NDArray[np.int32]) -> NDArray[np.int32]:
