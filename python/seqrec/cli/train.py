@@ -31,11 +31,16 @@ def train(
         bool, typer.Option("--print-config", help="Print every option and its origin, and stop.")
     ] = False,
 ) -> None:
-    """Train a model; print its validation metrics. The test part is not touched."""
+    """Train a model; print its validation metrics. The test part is not touched.
+
+    Under `torchrun --nproc-per-node N --no-python seqrec train ...` N processes train one model,
+    each with its share of every batch.
+    """
     from seqrec import config
     from seqrec.data import Dataset
     from seqrec.experiment import fit_layers, resolve
     from seqrec.experiment.config import to_toml
+    from seqrec.training import launched_ranks
 
     flags = {
         "epochs": epochs,
@@ -58,6 +63,9 @@ def train(
         return
     dataset = Dataset.load(data)
     cut = dataset.split(split.value)
-    run = fit_layers(layers, cut, folder=out, resume=resume, overwrite=overwrite)
+    with launched_ranks() as first:
+        run = fit_layers(layers, cut, folder=out, resume=resume, overwrite=overwrite)
+    if not first:
+        return
     typer.echo(run.evaluate("valid").to_text())
     typer.echo(f"run: {out}\nnext: seqrec evaluate {data} --run {out} --part test")

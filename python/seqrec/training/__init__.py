@@ -9,7 +9,7 @@ from seqrec.training.artifact import (
 )
 from seqrec.training.config import TrainConfig
 from seqrec.training.device import choose_device, seeded
-from seqrec.training.distributed import Ranks
+from seqrec.training.distributed import Ranks, launched_ranks
 from seqrec.training.loop import train
 from seqrec.training.objectives import ObjectiveConfig, make_objective
 from seqrec.training.run import BEST, LAST, Validate
@@ -26,6 +26,7 @@ __all__ = [
     "Validate",
     "check_state",
     "choose_device",
+    "launched_ranks",
     "load_artifact",
     "load_document",
     "make_objective",

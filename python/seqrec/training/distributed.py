@@ -8,11 +8,32 @@ is another gradient where ranks have different numbers of targets.)
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+
+
+@contextmanager
+def launched_ranks() -> Iterator[bool]:
+    """Within it what `torchrun` started trains as one; gives whether this is the first process.
+
+    Each takes the GPU of its local rank where there are GPUs (gloo moves what lies on the CPU,
+    nccl what lies on a GPU). Without torchrun nothing is set up.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        yield True
+        return
+    if torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    dist.init_process_group()
+    try:
+        yield dist.get_rank() == 0
+    finally:
+        dist.destroy_process_group()
 
 
 class Ranks:
