@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from seqrec.cli.allocator import keep_freed_memory
 from seqrec.cli.options import (
     Format,
     Model,
@@ -50,6 +51,7 @@ def run(
     from seqrec.errors import ConfigError
     from seqrec.files import whole_file
 
+    keep_freed_memory()
     layers = {"--set": config.parse_assignments(settings or [])}
     splits = {folder.name: Dataset.load(folder).split(split.value) for folder in data}
     if len(splits) < len(data):

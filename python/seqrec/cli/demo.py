@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from seqrec.cli.allocator import keep_freed_memory
 from seqrec.cli.options import Format, Output
 
 
@@ -23,5 +24,6 @@ def demo(
     from seqrec.comparison import run_demo
     from seqrec.comparison.render import render
 
+    keep_freed_memory()
     compared = run_demo(out, seed=seed, say=lambda line: typer.echo(line, err=True))
     typer.echo(render(compared, output.value))

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from seqrec.cli.allocator import keep_freed_memory
 from seqrec.cli.options import DataFolder, Model, Overwrite, Settings, Split, SplitName, Task
 
 
@@ -61,6 +62,7 @@ def train(
     if print_config:
         typer.echo(to_toml(*resolve(layers)))
         return
+    keep_freed_memory()
     dataset = Dataset.load(data)
     cut = dataset.split(split.value)
     with launched_ranks() as first:

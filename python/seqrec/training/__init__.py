@@ -8,7 +8,7 @@ from seqrec.training.artifact import (
     save_artifact,
 )
 from seqrec.training.config import TrainConfig
-from seqrec.training.device import choose_device, seeded
+from seqrec.training.device import bf16_speed, choose_device, seeded
 from seqrec.training.distributed import Ranks, launched_ranks
 from seqrec.training.loop import train
 from seqrec.training.objectives import ObjectiveConfig, make_objective
@@ -24,6 +24,7 @@ __all__ = [
     "TrainConfig",
     "TrainResult",
     "Validate",
+    "bf16_speed",
     "check_state",
     "choose_device",
     "launched_ranks",

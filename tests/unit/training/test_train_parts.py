@@ -13,7 +13,7 @@ from torch import nn
 
 from seqrec.errors import ConfigError, ResourceError
 from seqrec.training.config import FREE_ON_RESUME, TrainConfig
-from seqrec.training.device import choose_device, preserved, seeded, thread_limit
+from seqrec.training.device import bf16_speed, choose_device, preserved, seeded, thread_limit
 from seqrec.training.early_stop import EarlyStop, larger_is_better
 from seqrec.training.ema import Ema
 from seqrec.training.lock import locked
@@ -222,3 +222,7 @@ def test_folder_that_cannot_be_made_is_a_resource_error(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ResourceError, match="cannot use"), locked(tmp_path / "file" / "run"):
         pass
+
+
+def test_the_speed_of_bfloat16_is_measured():
+    assert 0.01 < bf16_speed(torch.device("cpu"), rounds=1) < 100
