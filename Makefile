@@ -13,17 +13,19 @@ RUST   := Cargo.toml Cargo.lock $(shell find rust -name '*.rs' -o -name 'Cargo.t
 PYTHON_FLOOR := $(shell sed -nE 's/^requires-python = ">=([0-9.]+)"/\1/p' pyproject.toml)
 RUST_FLOOR   := $(shell sed -nE 's/^rust-version = "([0-9.]+)"/\1/p' Cargo.toml)
 
+SHAPES = ml1m films
+
 # Keeps the folders of the building machine out of the messages inside the extension.
 NO_PATHS = --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=cargo --remap-path-prefix=$(CURDIR)=seqrec
 
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-rust test-python test-slow test-gpu lint format bench wheel sdist clean
+.PHONY: help demo test test-rust test-python test-slow test-gpu lint format bench bench-rust bench-instructions wheel sdist clean
 .PHONY: check-tools
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-19s %s\n", $$1, $$2}'
 
 demo: $(VENV)/extension.stamp ## train both models on both tasks on simulated data and compare them
 	$(BIN)/seqrec demo
@@ -56,10 +58,17 @@ format: $(VENV)/extension.stamp ## format and fix what can be fixed
 	$(BIN)/ruff check --fix .
 	cargo fmt --all
 
-bench: $(VENV)/extension.stamp ## time the kernels and the data pipeline
-	cargo bench --workspace
-	$(PY) benches/python/kernels.py
-	$(PY) benches/python/pipeline.py
+bench: $(VENV)/extension.stamp ## time seqrec beside its contenders on a quiet machine: benches/results
+	cargo bench --locked -p seqrec-core --bench limits -- --json $(CURDIR)/benches/results/limits.json
+	$(foreach shape,$(SHAPES),$(BIN)/seqrec bench --shape $(shape) --limits benches/results/limits.json --out benches/results/$(shape) &&) true
+	$(BIN)/seqrec bench --shape million --job rank --job top_k --limits benches/results/limits.json --out benches/results/million
+	$(BIN)/seqrec bench --grow --out benches/results/growth
+
+bench-rust: $(VENV)/tools.stamp ## time the kernels alone, over sizes and threads
+	cargo bench --locked --workspace
+
+bench-instructions: $(VENV)/tools.stamp ## count the kernels' instructions and compare with the record
+	$(PY) benches/instructions.py
 
 wheel: $(VENV)/deps.stamp ## build the manylinux2014 abi3 wheel into dist/
 	PATH="$(BIN):$$PATH" RUSTFLAGS="$(NO_PATHS)" $(BIN)/maturin build --release --locked --zig --compatibility manylinux2014 --out $(DIST)

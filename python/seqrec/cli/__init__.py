@@ -11,7 +11,18 @@ import sys
 
 import typer
 
-from seqrec.cli import audit, compare, data, demo, doctor, evaluate, prepare, recommend, train
+from seqrec.cli import (
+    audit,
+    bench,
+    compare,
+    data,
+    demo,
+    doctor,
+    evaluate,
+    prepare,
+    recommend,
+    train,
+)
 from seqrec.errors import SeqrecError
 
 # typer carries click's exceptions under a private name; this is the base of the public one.
@@ -35,6 +46,7 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("recommend")(recommend.recommend)
 app.add_typer(compare.app, name="compare")
 app.command("demo")(demo.demo)
+app.command("bench")(bench.bench)
 app.command("doctor")(doctor.doctor)
 
 

@@ -1,0 +1,180 @@
+"""A whole evaluation, scores given: every user's rank, the means, and a table of users.
+
+Up to 6,040 users in batches of 256, the history filtered; hit, ndcg and mrr at 10. Without the
+bootstrap, which no other library has. What comes out are the three means; the table with raw ids,
+target, rank and metrics of each user is made, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from seqrec.bench import jit
+from seqrec.bench.contender import Contender, Job, Lineup, Work, outputs
+from seqrec.bench.faults import equal_fault
+from seqrec.bench.jobs.rank import count_above
+from seqrec.bench.scores import K, Scored, expected_ranks, metrics_at
+from seqrec.bench.shapes import Problem
+from seqrec.data import Dataset, Part, Sequences, Split, Vocabulary
+from seqrec.evaluation import EvalConfig, evaluate_next_item
+
+USERS = 6_040
+LARGEST_SCORES = 1 << 30  # bytes; fewer users are evaluated where all would take more
+BATCH = 256
+
+
+def evaluate(problem: Problem) -> Iterator[Job]:
+    """Users a second, in thousands."""
+    dataset = to_dataset(problem)
+    split = dataset.split()
+    data, part = _scored(problem, split)
+    lineup = Lineup(ours(data, split, part))
+    tables = _Tables(data, dataset)
+    lineup.add("numba + pandas", jit.why_not(), lambda: _numba(data, tables))
+    lineup.made += [_numpy(data, tables), _torch(data, tables)]
+    wanted = metrics_at(expected_ranks(data, 0)).mean(axis=0)
+    thousand = 1e3 * 4 * data.n_items
+    yield Job(
+        name="evaluate",
+        case=f"{len(data.users):,} users",
+        unit="k users/s",
+        contenders=lineup.made,
+        absent=lineup.absent,
+        fault=partial(_fault, wanted=wanted, n_users=len(data.users)),
+        work=Work(reads=thousand, resident=data.blocks[0].nbytes),
+    )
+
+
+def to_dataset(problem: Problem) -> Dataset:
+    """The problem as a data set: items that nobody has taken are left out."""
+    part = problem.sequences
+    users, places = part.places()
+    return Dataset.from_events(
+        users.astype(np.int32), part.items[places] - 1, problem.times[places],
+        Vocabulary.from_integers(np.arange(part.n_users)),
+        Vocabulary.from_integers(np.arange(1, problem.n_items + 1)), {},
+    )  # fmt: skip
+
+
+def _scored(problem: Problem, split: Split) -> tuple[Scored, Part]:
+    whole, n_items = split.test, split.dataset.n_items
+    n = min(USERS, len(whole.users), LARGEST_SCORES // (4 * n_items))
+    users, targets = whole.users[:n].copy(), whole.targets[:n].copy()
+    rng = np.random.default_rng([problem.sizes.seed, 3])
+    scores = rng.standard_normal((n, n_items), dtype=np.float32)
+    # A score above all others of a hundred users each keeps hits among the results.
+    scores[np.arange(0, n, 7), targets[::7] - 1] = 5.0
+    data = Scored(blocks=[scores], inputs=whole.inputs, users=users, targets=targets, case="")
+    return data, Part("test", users, whole.inputs, targets)
+
+
+def _fault(contender: Contender, wanted: NDArray[np.float64], n_users: int) -> str | None:
+    ((means, rows),) = outputs(contender, (0,))
+    if rows != n_users:
+        return f"the table has {rows} rows, not {n_users}"
+    return equal_fault("means", means, wanted, tolerance=1e-6)
+
+
+def _units(data: Scored) -> float:
+    return len(data.users) / 1e3
+
+
+def ours(data: Scored, split: Split, part: Part) -> Contender:
+    """`evaluate_next_item`, its values and its table."""
+    places = np.zeros(part.inputs.n_users, dtype=np.int64)
+    places[data.users] = np.arange(len(data.users))
+    config = EvalConfig(filter_seen=True, k=K)
+
+    def score(_: Sequences, users: NDArray[np.int32]) -> NDArray[np.float32]:
+        first = places[users[0]]
+        return data.blocks[0][first : first + len(users)]
+
+    def call(_seed: int) -> tuple[Any, int]:
+        result = evaluate_next_item(score, split, part, config)
+        values = result.values()
+        table = result.table(split.dataset.user_ids, split.dataset.item_ids)
+        return [values[f"{name}@{K}"] for name in ("hit", "ndcg", "mrr")], len(table)
+
+    return Contender(name="seqrec", call=call, package="seqrec", units=_units(data))
+
+
+class _Tables:
+    """The table of users, with pandas."""
+
+    def __init__(self, data: Scored, dataset: Dataset) -> None:
+        self.user_ids = dataset.user_ids.decode(data.users)
+        self.targets = dataset.item_ids.decode(data.targets - 1)
+
+    def __call__(self, ranks: NDArray[Any]) -> tuple[NDArray[np.float64], int]:
+        metrics = metrics_at(ranks)
+        names = (f"hit@{K}", f"ndcg@{K}", f"mrr@{K}")
+        columns = {"user_id": self.user_ids, "target": self.targets, "rank": ranks}
+        table = pd.DataFrame({**columns, **dict(zip(names, metrics.T, strict=True))})
+        return table[list(names)].mean().to_numpy(), len(table)
+
+
+def _chunks(data: Scored) -> list[Scored]:
+    return [
+        Scored(
+            blocks=[data.blocks[0][at : at + BATCH]], inputs=data.inputs,
+            users=data.users[at : at + BATCH], targets=data.targets[at : at + BATCH], case="",
+        )
+        for at in range(0, len(data.users), BATCH)
+    ]  # fmt: skip
+
+
+def _numba(data: Scored, tables: _Tables) -> Contender:
+    above, part = np.empty(len(data.users), dtype=np.int64), data.inputs
+
+    def call(_seed: int) -> tuple[Any, int]:
+        for place, chunk in enumerate(_chunks(data)):
+            count_above(
+                chunk.blocks[0], chunk.targets, part.items, part.starts, part.stops, chunk.users,
+                above[place * BATCH : place * BATCH + len(chunk.users)],
+            )  # fmt: skip
+        return tables(1 + above)
+
+    return Contender(name="numba + pandas", call=call, package="numba", units=_units(data))
+
+
+def _numpy(data: Scored, tables: _Tables) -> Contender:
+    def call(_seed: int) -> tuple[Any, int]:
+        found = []
+        for chunk in _chunks(data):
+            scores = chunk.blocks[0]
+            own = scores[np.arange(len(scores)), chunk.targets - 1]
+            above = np.count_nonzero(scores > own[:, None], axis=1)
+            rows, columns = chunk.seen()
+            counted = scores[rows, columns] > own[rows]
+            found.append(above - np.bincount(rows[counted], minlength=len(scores)))
+        return tables(1 + np.concatenate(found))
+
+    return Contender(name="NumPy + pandas", call=call, units=_units(data))
+
+
+def _torch(data: Scored, tables: _Tables) -> Contender:
+    """Ten best items by torch, the usual way; ranks beyond ten are not known."""
+
+    def call(_seed: int) -> tuple[Any, int]:
+        found = []
+        for chunk in _chunks(data):
+            rows, columns = map(torch.from_numpy, chunk.seen())
+            scores = torch.from_numpy(chunk.blocks[0]).index_put((rows, columns), NOTHING)
+            hits = scores.topk(K, dim=1).indices == torch.from_numpy(chunk.targets)[:, None] - 1
+            found.append(torch.where(hits.any(dim=1), hits.int().argmax(dim=1), K))
+        return tables(1 + torch.cat(found).numpy())
+
+    return Contender(
+        name="torch topk + pandas", call=call, package="torch", units=_units(data),
+        note="a copy of each batch is masked: scores are given",
+    )  # fmt: skip
+
+
+NOTHING = torch.tensor(float("-inf"))

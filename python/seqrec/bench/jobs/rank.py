@@ -1,0 +1,155 @@
+"""The rank of each user's target among the items that the user has not taken.
+
+Scores float32 [R, N] are given; what comes out is hit, ndcg and mrr at 10 of every row: float64
+[R, 3]. Who finds the ten best items does that job too; who counts knows every rank.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from seqrec import _core
+from seqrec.bench import jit, twin
+from seqrec.bench.contender import Contender, Job, Lineup, Work, outputs
+from seqrec.bench.faults import equal_fault
+from seqrec.bench.jit import prange
+from seqrec.bench.scores import K, Scored, expected_ranks, mask_in_place, metrics_at, scored
+from seqrec.bench.shapes import Problem
+from seqrec.evaluation.ranking import count, ranks
+
+TWIN_ENTRIES = 100_000  # scores that plain Python looks at in a call
+
+
+def rank(problem: Problem) -> Iterator[Job]:
+    """Rows a second, in thousands."""
+    for data in scored(problem):
+        lineup = Lineup(ours(data))
+        lineup.add("numba", jit.why_not(), partial(_numba, data))
+        lineup.made += [_numpy(data), _torch_count(data), _torch_topk(data)]
+        lineup.add(twin.NAME, twin.why_not(), partial(_twin, data))
+        thousand = 1e3 * 4 * data.n_items
+        yield Job(
+            name="rank",
+            case=data.case,
+            unit="k rows/s",
+            contenders=lineup.made,
+            absent=lineup.absent,
+            fault=partial(_fault, metrics_at(expected_ranks(data, 0))),
+            work=Work(reads=thousand, resident=sum(block.nbytes for block in data.blocks)),
+        )
+
+
+def _fault(wanted: NDArray[np.float64], contender: Contender) -> str | None:
+    ((found,),) = outputs(contender, (0,))
+    return equal_fault("metrics", found, wanted[: len(found)], tolerance=1e-6)
+
+
+def _rows(data: Scored) -> float:
+    return len(data.users) / 1e3
+
+
+def ours(data: Scored) -> Contender:
+    """As `evaluate_next_item` does it."""
+
+    def call(seed: int) -> tuple[Any]:
+        scores = data.block(seed)
+        found = count(scores, data.targets, data.inputs, data.users, filter_seen=True)
+        return (_core.rank_metrics(ranks(found, "mean"), K),)
+
+    return Contender(name="seqrec", call=call, package="seqrec", units=_rows(data))
+
+
+def _numba(data: Scored) -> Contender:
+    above = np.empty(len(data.users), dtype=np.int64)
+    part = data.inputs
+
+    def call(seed: int) -> tuple[Any]:
+        count_above(
+            data.block(seed), data.targets, part.items, part.starts, part.stops, data.users, above
+        )
+        return (metrics_at(1 + above),)
+
+    return Contender(name="numba", call=call, package="numba", units=_rows(data))
+
+
+def _numpy(data: Scored) -> Contender:
+    """Counts the whole row, then takes off what the user has seen."""
+
+    def call(seed: int) -> tuple[Any]:
+        scores = data.block(seed)
+        own = scores[np.arange(len(scores)), data.targets - 1]
+        above = np.count_nonzero(scores > own[:, None], axis=1)
+        rows, columns = data.seen()
+        counted = scores[rows, columns] > own[rows]
+        above -= np.bincount(rows[counted], minlength=len(scores))
+        return (metrics_at(1 + above),)
+
+    return Contender(name="NumPy, count", call=call, units=_rows(data))
+
+
+def _torch_count(data: Scored) -> Contender:
+    blocks = [torch.from_numpy(block) for block in data.copies()]
+    columns = torch.from_numpy(data.targets.astype(np.int64) - 1)[:, None]
+
+    def call(seed: int) -> tuple[Any]:
+        scores = blocks[seed % len(blocks)]
+        mask_in_place(data, scores)
+        above = (scores > scores.gather(1, columns)).sum(dim=1)
+        return (metrics_at(1 + above.numpy()),)
+
+    return Contender(
+        name="torch, mask + count", call=call, package="torch", units=_rows(data),
+        note="masks in place",
+    )  # fmt: skip
+
+
+def _torch_topk(data: Scored) -> Contender:
+    blocks = [torch.from_numpy(block) for block in data.copies()]
+    targets = torch.from_numpy(data.targets.astype(np.int64) - 1)[:, None]
+
+    def call(seed: int) -> tuple[Any]:
+        scores = blocks[seed % len(blocks)]
+        mask_in_place(data, scores)
+        hits = torch.topk(scores, min(K, data.n_items), dim=1).indices == targets
+        places = torch.where(hits.any(dim=1), hits.int().argmax(dim=1), K)
+        return (metrics_at(1 + places.numpy()),)
+
+    return Contender(
+        name="torch, mask + topk", call=call, package="torch", units=_rows(data),
+        note="masks in place",
+    )  # fmt: skip
+
+
+def _twin(data: Scored) -> Contender:
+    rank_counts = twin.part("ranks").rank_counts
+    rows = max(1, min(len(data.users), TWIN_ENTRIES // data.n_items))
+    seen = [set(data.inputs.user(user).tolist()) for user in data.users[:rows]]
+
+    def call(seed: int) -> tuple[Any]:
+        scores = data.block(seed)
+        pairs = zip(data.targets[:rows].tolist(), seen, strict=True)
+        counts = [rank_counts(scores[row], *pair) for row, pair in enumerate(pairs)]
+        return (metrics_at(np.array([1 + greater + equal / 2 for greater, equal, _ in counts])),)
+
+    return Contender(name=twin.NAME, call=call, package="seqrec", units=rows / 1e3)
+
+
+@jit.parallel
+def count_above(
+    scores: Any, targets: Any, items: Any, starts: Any, stops: Any, users: Any, above: Any
+) -> None:
+    """Counts the whole row without branches, then takes off what the user has seen."""
+    for row in prange(len(users)):
+        own = scores[row, targets[row] - 1]
+        counted = 0
+        for column in range(scores.shape[1]):
+            counted += scores[row, column] > own
+        for place in range(starts[users[row]], stops[users[row]]):
+            counted -= scores[row, items[place] - 1] > own
+        above[row] = counted

@@ -1,0 +1,55 @@
+"""How fast plain loops are here, and so how long a job must take at least.
+
+`cargo bench --bench limits -- --json FILE` measures this machine; without such a file no figure is
+shown as a share of the limit. For each number of threads the file has read, copy and fill
+bandwidths (GB/s) of arrays that lie in the L2, the L3 and the memory, and bounded random numbers
+(G/s) drawn into an array.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from seqrec.bench.contender import Work
+from seqrec.errors import DataError
+from seqrec.files import read_json
+
+LEVELS = ("L2", "L3", "RAM")
+FIGURES = tuple(f"{kind} {level}" for kind in ("read", "copy", "fill") for level in LEVELS)
+
+
+def read_limits(path: Path) -> dict[str, Any]:
+    """What the program `limits` has written.
+
+    Raises:
+        DataError: if it is something else; names the file and what is missing.
+    """
+    document = read_json(path, DataError)
+    for key in ("bytes", "threads"):
+        if not isinstance(document, dict) or not isinstance(document.get(key), dict):
+            raise DataError(f"{path} is no file of limits: it has no table {key!r}")
+    for threads, table in document["threads"].items():
+        missing = [name for name in (*FIGURES, "draws") if name not in table]
+        if missing:
+            raise DataError(f"{path}: threads {threads!r} lacks {missing[0]!r}")
+    return document
+
+
+def floor_seconds(work: Work | None, limits: dict[str, Any], threads: int) -> float | None:
+    """The least time for one unit: bytes read and written and draws, none beside another.
+
+    None where the work or the limits for so many threads are not known.
+    """
+    table = limits.get("threads", {}).get(str(threads))
+    if work is None or table is None:
+        return None
+    level = _level(work.resident, limits["bytes"])
+    reading = work.reads / (table[f"read {level}"] * 1e9)
+    writing = work.writes / (table[f"fill {level}"] * 1e9)
+    return reading + writing + work.draws / (table["draws"] * 1e9)
+
+
+def _level(resident: float, sizes: dict[str, int]) -> str:
+    """The smallest of the measured levels that holds so many bytes."""
+    return next((level for level in LEVELS[:2] if resident <= sizes[level]), "RAM")

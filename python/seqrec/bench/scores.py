@@ -1,0 +1,121 @@
+"""What the jobs on scores share: random scores of some users, and what must come out of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from seqrec.bench import machine
+from seqrec.bench.shapes import Problem
+from seqrec.data import Sequences
+
+K = 10
+MOST_ROWS = 1024
+LARGEST_BLOCK = 1 << 28  # bytes of scores that are ranked in one call
+L3_BYTES = machine.caches().get("L3", 32 << 20)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Scored:
+    """Users with scores, as a model gives them, and their targets.
+
+    Attributes:
+        blocks: float32 [R, N] each, as many as are needed to come from where the case says.
+        inputs: what all users have taken before their targets.
+        users: int32 [R].
+        targets: int32 [R], never in the input; no other item has the target's score.
+        case: where the scores lie.
+    """
+
+    blocks: list[NDArray[np.float32]]
+    inputs: Sequences
+    users: NDArray[np.int32]
+    targets: NDArray[np.int32]
+    case: str
+
+    @property
+    def n_items(self) -> int:
+        """N, the columns of the scores."""
+        return self.blocks[0].shape[1]
+
+    def block(self, seed: int) -> NDArray[np.float32]:
+        """The scores of a call."""
+        return self.blocks[seed % len(self.blocks)]
+
+    def seen(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """(rows, columns) of all items that the users have taken."""
+        rows, places = self.inputs.places(self.users)
+        return rows, self.inputs.items[places].astype(np.int64) - 1
+
+    def copies(self) -> list[NDArray[np.float32]]:
+        """Blocks of its own for who masks in place; that does the same when done again."""
+        return [block.copy() for block in self.blocks]
+
+
+def scored(problem: Problem) -> Iterator[Scored]:
+    """The scores in the cache, if a block fits there, and from memory."""
+    part, n_items = problem.sequences, problem.n_items
+    inputs = Sequences(part.items, part.starts, np.maximum(part.stops - 1, part.starts))
+    rng = np.random.default_rng([problem.sizes.seed, 2])
+    rows = min(MOST_ROWS, max(1, LARGEST_BLOCK // (4 * n_items)))
+    users = _users(inputs, part, rng, rows)
+    targets = part.items[part.stops[users] - 1]
+    size = 4 * rows * n_items
+    first = _block(rng, targets, n_items)
+    if size <= L3_BYTES // 2:
+        yield Scored(blocks=[first], inputs=inputs, users=users, targets=targets, case="in cache")
+    more = max(0, -(-8 * L3_BYTES // size) - 1)
+    blocks = [first, *(_block(rng, targets, n_items) for _ in range(more))]
+    yield Scored(blocks=blocks, inputs=inputs, users=users, targets=targets, case="from RAM")
+
+
+def mask_in_place(data: Scored, scores: torch.Tensor) -> None:
+    """Gives the seen items of every row the score -inf, as torch users do."""
+    rows, columns = data.seen()
+    places = torch.from_numpy(rows * data.n_items + columns)
+    scores.view(-1).index_fill_(0, places, float("-inf"))
+
+
+def metrics_at(ranks: NDArray[Any], k: int = K) -> NDArray[np.float64]:
+    """hit, ndcg and mrr at k of ranks [R], one relevant item each: float64 [R, 3]."""
+    inside = ranks <= k
+    metrics = np.stack([np.ones(len(ranks)), 1 / np.log2(1.0 + ranks), 1.0 / ranks], axis=1)
+    metrics[~inside] = 0
+    return metrics
+
+
+def expected_ranks(data: Scored, seed: int) -> NDArray[np.int64]:
+    """The ranks of a block, row by row from the definition."""
+    scores = data.block(seed)
+    ranks = np.empty(len(scores), dtype=np.int64)
+    for row, (user, target) in enumerate(zip(data.users, data.targets, strict=True)):
+        left = np.delete(scores[row], data.inputs.user(user) - 1)
+        ranks[row] = 1 + np.count_nonzero(left > scores[row, target - 1])
+    return ranks
+
+
+def _users(
+    inputs: Sequences, part: Sequences, rng: np.random.Generator, rows: int
+) -> NDArray[np.int32]:
+    """Users of three actions at least, whose last item is new to them."""
+    candidates = rng.permutation(np.flatnonzero(part.lengths >= 3))
+    last = part.items[part.stops[candidates] - 1]
+    new = [item not in inputs.user(user) for user, item in zip(candidates, last, strict=True)]
+    return np.resize(candidates[np.array(new)], rows).astype(np.int32)
+
+
+def _block(
+    rng: np.random.Generator, targets: NDArray[np.int32], n_items: int
+) -> NDArray[np.float32]:
+    """Normal scores; those equal to the target's are moved to the next float."""
+    scores = rng.standard_normal((len(targets), n_items), dtype=np.float32)
+    for row, target in zip(scores, targets.tolist(), strict=True):
+        own = row[target - 1]
+        row[row == own] = np.nextafter(own, np.float32(np.inf))
+        row[target - 1] = own
+    return scores

@@ -1,0 +1,41 @@
+"""The floor that plain loops set."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from seqrec.bench.contender import Work
+from seqrec.bench.limits import FIGURES, floor_seconds, read_limits
+from seqrec.errors import DataError
+
+TABLE = {name: 10.0 for name in FIGURES} | {"draws": 2.0, "read RAM": 1.0}
+LIMITS = {"bytes": {"L2": 1000, "L3": 2000, "RAM": 3000}, "threads": {"1": TABLE}}
+
+
+@pytest.mark.parametrize(
+    ("work", "seconds"),
+    [
+        (Work(reads=10e9, resident=500), 1.0),
+        (Work(reads=10e9, resident=1e12), 10.0),
+        (Work(reads=10e9, writes=20e9, draws=4e9), 5.0),
+    ],
+)
+def test_bytes_and_draws_follow_each_other(work, seconds):
+    assert floor_seconds(work, LIMITS, 1) == pytest.approx(seconds)
+
+
+def test_without_limits_for_so_many_threads_there_is_no_floor():
+    assert floor_seconds(Work(reads=1), LIMITS, 2) is None
+    assert floor_seconds(Work(reads=1), {}, 1) is None
+
+
+def test_a_file_that_lacks_a_figure_is_named(tmp_path):
+    path = tmp_path / "limits.json"
+    path.write_text(json.dumps(LIMITS))
+    assert read_limits(path) == LIMITS
+    less = {name: value for name, value in TABLE.items() if name != "copy L3"}
+    path.write_text(json.dumps(LIMITS | {"threads": {"1": less}}))
+    with pytest.raises(DataError, match=r"limits\.json: threads '1' lacks 'copy L3'"):
+        read_limits(path)
