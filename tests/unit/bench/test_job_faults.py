@@ -85,8 +85,8 @@ def narrow(shapes):
         ("data_wait", narrow, "shapes"),
     ],
 )
-def test_a_wrong_result_is_found(job, spoil, said, tiny):
-    case = first_case(tiny, job)
+def test_a_wrong_result_is_found(job, spoil, said, tiny, few_steps):
+    case = first_case(few_steps if job == "data_wait" else tiny, job)
     assert case.fault(case.contenders[0]) is None
     assert said in case.fault(spoiled(case, spoil))
     for contender in case.contenders:
