@@ -24,8 +24,10 @@ from seqrec.bench.scores import scored
 from seqrec.bench.shapes import SHAPES, Problem, Shape, Sizes, simulated_as
 from seqrec.bench.timing import SAMPLE_SECONDS, measure
 from seqrec.config import unknown_key
-from seqrec.files import whole_file, write_json
+from seqrec.errors import DataError
+from seqrec.files import read_json, whole_file, write_json
 
+FORMAT = "seqrec growth"
 LENGTHS = (25, 50, 100, 200, 400, 800)
 BATCHES = (16, 64, 256, 1024, 4096)
 CATALOGUES = (1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000)
@@ -120,8 +122,28 @@ def grow(curves: Sequence[str], growth: Growth) -> list[Curve]:
 def write_curves(path: Path, curves: Sequence[Curve]) -> None:
     """The curves, their slopes and the machine as JSON."""
     found = [{**dataclasses.asdict(curve), "slope": curve.slope()} for curve in curves]
+    document = {"format": FORMAT, "version": 1, "machine": machine.describe(), "curves": found}
     with whole_file(path) as aside:
-        write_json(aside, {"machine": machine.describe(), "curves": found})
+        write_json(aside, document)
+
+
+def read_curves(path: Path) -> list[Curve]:
+    """What `write_curves` wrote.
+
+    Raises:
+        DataError: if it is something else; names the file.
+    """
+    document = read_json(path, DataError)
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        raise DataError(f"{path} is no document of {FORMAT!r}")
+    return [
+        Curve(
+            name=curve["name"],
+            elements=curve["elements"],
+            points=[Point(**point) for point in curve["points"]],
+        )
+        for curve in document["curves"]
+    ]
 
 
 def lengths(growth: Growth) -> Curve:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from seqrec.bench import Results, Row, write_results
+from seqrec.bench.growth import Curve, Point, read_curves, write_curves
 
 BENCHES = Path(__file__).parents[3] / "benches"
 ROOT = BENCHES.parent
@@ -40,9 +41,10 @@ def script(name):
 def project(tmp_path):
     """A project with both pages and one file of results."""
     tables = script("tables")
+    rates, growth = ("\nold\n".join(tables.markers(name)) for name in ("benchmarks", "growth"))
     for page in ("README.md", "docs/performance.md"):
         (tmp_path / page).parent.mkdir(exist_ok=True)
-        (tmp_path / page).write_text(f"before\n{tables.BEGIN}\nold\n{tables.END}\nafter\n")
+        (tmp_path / page).write_text(f"before\n{rates}\nbetween\n{growth}\nafter\n")
     (tmp_path / "benches/results/films").mkdir(parents=True)
     write_results(tmp_path / "benches/results/films/results.json", RESULTS)
     return tmp_path
@@ -52,10 +54,27 @@ def test_the_figures_of_both_pages_are_written_between_their_markers(project):
     script("tables").main(["--root", str(project)])
     readme, page = ((project / name).read_text() for name in ("README.md", "docs/performance.md"))
     assert "| Rank of the target, history filtered, films | 30 rows/s | numba 3 x |" in readme
+    assert "| numba | 1 | 10 | 3 x as fast |" in page
     assert readme.startswith("before\n")
     assert readme.endswith("\nafter\n")
-    assert "old" not in readme + page
+    assert (readme + page).count("old") == 2
     assert (project / "docs/performance.png").exists()
+
+
+def test_curves_of_growth_are_written_beside_them(project):
+    point = [Point(value=n, elements=n, seconds=n / 1e6) for n in (1_000, 4_000)]
+    curve = Curve(name="ranks", elements="scores", points=point)
+    write_curves(project / "benches/results/growth.json", [curve])
+    script("tables").main(["--root", str(project)])
+    page = (project / "docs/performance.md").read_text()
+    assert "| ranks | 0.001 s for 1,000 scores | 0.004 s for 4,000 scores | 1.00 |" in page
+    assert (project / "docs/growth.png").exists()
+    assert read_curves(project / "benches/results/growth.json") == [curve]
+
+
+def test_other_json_beside_the_results_is_left_alone(project):
+    (project / "benches/results/limits.json").write_text('{"bytes": {}}')
+    script("tables").main(["--root", str(project), "--no-plot"])
 
 
 def test_writing_twice_changes_nothing(project):
@@ -73,10 +92,11 @@ def test_a_page_without_markers_is_named(project):
 
 def test_the_readmes_figures_are_those_of_the_committed_results():
     tables = script("tables")
-    files = sorted((ROOT / "benches/results").rglob("results.json"))
+    files = tables.stored(ROOT, "seqrec bench")
     if not files:
         pytest.skip("no results are committed yet")
-    between = (ROOT / "README.md").read_text().split(tables.BEGIN)[1].split(tables.END)[0]
+    begin, end = tables.markers("benchmarks")
+    between = (ROOT / "README.md").read_text().split(begin)[1].split(end)[0]
     assert between.strip() == tables.summary(tables.read_results(files))
 
 
