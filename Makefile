@@ -21,11 +21,11 @@ NO_PATHS = --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=cargo --remap-
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-rust test-python test-slow test-gpu lint format bench bench-rust bench-instructions wheel sdist clean
+.PHONY: help demo test test-rust test-python test-slow test-gpu lint format bench bench-rust bench-instructions bench-peers bench-peers-training wheel sdist clean
 .PHONY: check-tools
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-19s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-20s %s\n", $$1, $$2}'
 
 demo: $(VENV)/extension.stamp ## train both models on both tasks on simulated data and compare them
 	$(BIN)/seqrec demo
@@ -69,6 +69,12 @@ bench-rust: $(VENV)/tools.stamp ## time the kernels alone, over sizes and thread
 
 bench-instructions: $(VENV)/tools.stamp ## count the kernels' instructions and compare with the record
 	$(PY) benches/instructions.py
+
+bench-peers: $(VENV)/extension.stamp ## time RecBole, RecTools, RePlay and others beside it, each in its own environment
+	$(PY) benches/peers/run.py --out benches/results/peers.json
+
+bench-peers-training: $(VENV)/extension.stamp ## time their training steps beside it
+	$(PY) benches/peers/run.py --training --rounds 7 --out benches/results/peers-training.json
 
 wheel: $(VENV)/deps.stamp ## build the manylinux2014 abi3 wheel into dist/
 	PATH="$(BIN):$$PATH" RUSTFLAGS="$(NO_PATHS)" $(BIN)/maturin build --release --locked --zig --compatibility manylinux2014 --out $(DIST)

@@ -16,6 +16,9 @@ TITLES = {
     "ingest": "Raw log to sequences, in memory",
     "evaluate": "Whole evaluation, scores given",
     "data_wait": "Training steps: live batches and resident ones",
+    "rank_factors": "Rank of the target, scores from factors",
+    "top_k_factors": "Ten best items, scores from factors",
+    "training": "Supervised targets trained on",
 }
 HEAD = ("contender", "version", "threads", "rate", "quartiles", "seqrec is", "of the limit", "note")
 _NUMBERS = (2, 3, 4, 5, 6)  # columns that are aligned on the right

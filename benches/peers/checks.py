@@ -1,0 +1,193 @@
+"""What is wrong with what a contender computes: None if nothing is.
+
+Written without seqrec, in plain NumPy, so that seqrec is judged by the same rules as its peers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+
+import numpy as np
+from contract import Contender, K, Problem, Steps
+from numpy.typing import NDArray
+
+TOLERANCE = 1e-5
+
+
+def metrics_of(ranks: NDArray[np.float64]) -> dict[str, float]:
+    """hit@10, ndcg@10 and mrr@10 of ranks that count from 1."""
+    inside = ranks <= K
+    return {
+        "hit@10": float(inside.mean()),
+        "ndcg@10": float(np.where(inside, 1 / np.log2(1 + ranks), 0).mean()),
+        "mrr@10": float(np.where(inside, 1 / ranks, 0).mean()),
+    }
+
+
+def metrics_fault(
+    found: Mapping[str, float], problem: Problem, rows: int, tolerance: float = TOLERANCE
+) -> str | None:
+    """The values over the first `rows` users against those of counted ranks."""
+    name = "factor_ranks" if problem.job.endswith("factors") else "ranks"
+    expected = metrics_of(problem.array(name)[:rows])
+    for metric, value in found.items():
+        if abs(value - expected[metric]) > tolerance:
+            return f"{metric} is {value:.6f}, not {expected[metric]:.6f}"
+    return None
+
+
+def metrics_contender(
+    name: str,
+    problem: Problem,
+    measure: Callable[[], Mapping[str, float]],
+    *,
+    rows: int | None = None,
+    differs: tuple[str, ...] = (),
+    note: str = "",
+) -> Contender:
+    """Who measures hit@10, ndcg@10 and mrr@10 over the first `rows` users (None: all).
+
+    differs: metrics of another definition, told and not compared.
+    """
+    rows = rows or problem.rows
+    found: dict[str, float] = {}
+
+    def check() -> str | None:
+        values = {metric: float(value) for metric, value in measure().items()}
+        found.update({f"its own {metric}": values.pop(metric) for metric in differs})
+        return metrics_fault(values, problem, rows)
+
+    return Contender(
+        name=name, call=lambda _: measure(), check=check, unit="k rows/s", units=rows / 1e3,
+        note=note, found=found,
+    )  # fmt: skip
+
+
+def lists_fault(lists: NDArray[np.integer], problem: Problem) -> str | None:
+    """Lists [R, 10] of item ids, best first: their target's place gives the metrics."""
+    hits = lists == problem.targets[: len(lists), None]
+    ranks = np.where(hits.any(1), hits.argmax(1) + 1.0, np.inf)
+    return metrics_fault(metrics_of(ranks), problem, len(lists), tolerance=2 / len(lists))
+
+
+def cloze_fault(
+    windows: Iterable[NDArray[np.integer]],
+    hidden: Iterable[NDArray[np.bool_]],
+    problem: Problem,
+    *,
+    last: bool = True,
+) -> str | None:
+    """Rows without their padding, the hidden items put back, are pieces of histories.
+
+    last: they are the last `max_seq_len` items of a user (else any run of them).
+    """
+    windows, hidden = list(windows), list(hidden)
+    if not windows or any(len(w) == 0 or not h.any() for w, h in zip(windows, hidden, strict=True)):
+        return "a row is empty or hides nothing"
+    places = np.concatenate([h[:-1] for h in hidden])
+    share, spread = places.mean(), 5 * np.sqrt(problem.mask_prob / len(places)) + 0.02
+    if abs(share - problem.mask_prob) > spread:
+        return f"{share:.3f} of the items are hidden, not {problem.mask_prob}"
+    return windows_fault(windows, problem, last=last)
+
+
+def windows_fault(
+    windows: Iterable[NDArray[np.integer]], problem: Problem, *, last: bool, short: int = 0
+) -> str | None:
+    """Each window is a run of the items of one user; see `cloze_fault`.
+
+    short: how many of the last `max_seq_len` items a window may lack.
+    """
+    starts: dict[int, list[int]] = {}
+    for place, item in enumerate(problem.items.tolist()):
+        starts.setdefault(item, []).append(place)
+    for window in windows:
+        if len(window) > problem.max_seq_len + 1:
+            return f"a row has {len(window)} items"
+        places = [p for p in starts.get(int(window[0]), []) if _stands(window, p, problem)]
+        if not places:
+            return f"the items {window[:5]}... do not stand so in any history"
+        ends = problem.offsets[problem.users[places] + 1] - len(window) - places
+        if last and ends.min() > short:
+            return f"the row {window[:5]}... is not the end of a history"
+    return None
+
+
+def _stands(window: NDArray[np.integer], place: int, problem: Problem) -> bool:
+    stop = problem.offsets[problem.users[place] + 1]
+    there = problem.items[place : min(stop, place + len(window))]
+    return len(there) == len(window) and bool((there == window).all())
+
+
+def negatives_fault(
+    negatives: NDArray[np.integer],
+    users: NDArray[np.integer],
+    problem: Problem,
+    n: int,
+    *,
+    most_positives: float = 0.0,
+) -> str | None:
+    """Item ids [B, n]: in the catalogue, drawn for each row anew, never in the history.
+
+    most_positives: the share of draws from the history that is let through all the same.
+    """
+    if negatives.shape != (len(users), n):
+        return f"the shape is {negatives.shape}, not {(len(users), n)}"
+    if negatives.min() < 1 or negatives.max() > problem.n_items:
+        return "an id lies outside the catalogue"
+    share = share_of_positives(negatives, users, problem)
+    if share > most_positives:
+        return f"{share:.3g} of the draws are items that their user has taken"
+    if n > 1 and (negatives == negatives[:1]).all():
+        return "all rows are the same draws"
+    return None
+
+
+def training_contender(
+    name: str, problem: Problem, train: Callable[[], Steps], note: str
+) -> Contender:
+    """Who trains TRAIN_STEPS steps, from a softmax over the whole catalogue.
+
+    The first loss of such a model is about that of a guess among n_items.
+    """
+    guess = float(np.log(problem.n_items))
+
+    def check() -> str | None:
+        first = train().losses[0]
+        if not 0.7 * guess < first < 3 * guess:
+            return f"the first loss is {first:.2f}, a guess has {guess:.2f}"
+        return None
+
+    return Contender(
+        name=name, call=lambda _: train().rate(), check=check, unit="k targets/s", timed=True,
+        note=note,
+    )  # fmt: skip
+
+
+def share_of_positives(
+    negatives: NDArray[np.integer], users: NDArray[np.integer], problem: Problem
+) -> float:
+    """How many of the draws are in the history of their user."""
+    rows = zip(users.tolist(), negatives, strict=True)
+    return float(np.mean([np.isin(row, problem.history(user)) for user, row in rows]))
+
+
+def ingestion_fault(
+    users: NDArray[np.int64], items: NDArray[np.int64], problem: Problem
+) -> str | None:
+    """Raw ids of all events, a user's together and oldest first; users in any order."""
+    order = np.argsort(users, kind="stable")
+    expected = problem.array("raw_users")[problem.users], problem.array("raw_items")[problem.items]
+    expected_order = np.argsort(expected[0], kind="stable")
+    if len(users) != len(expected[0]):
+        return f"{len(users)} events, not {len(expected[0])}"
+    if not (users[order] == expected[0][expected_order]).all():
+        return "the users' numbers of events differ"
+    if _digest(items[order]) != _digest(expected[1][expected_order]):
+        return "some history has another order or other items"
+    return None
+
+
+def _digest(values: NDArray[np.integer]) -> str:
+    return hashlib.sha256(np.ascontiguousarray(values, dtype=np.int64)).hexdigest()

@@ -1,0 +1,307 @@
+"""seqrec itself, through the same pipe and the same clock as its peers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pandas as pd
+import torch
+from checks import (
+    cloze_fault,
+    ingestion_fault,
+    lists_fault,
+    metrics_contender,
+    negatives_fault,
+    training_contender,
+    windows_fault,
+)
+from contract import (
+    DROPOUT,
+    HEADS,
+    HIDDEN,
+    LAYERS,
+    TRAIN_STEPS,
+    Contender,
+    Offer,
+    Problem,
+    Steps,
+    serve,
+)
+
+import seqrec
+from seqrec import _core
+from seqrec.batches import (
+    Batch,
+    BatchStream,
+    ClozeConfig,
+    ClozeRows,
+    NegativeConfig,
+    Negatives,
+    NextItemRows,
+    WindowConfig,
+)
+from seqrec.batches.buffers import Buffers
+from seqrec.batches.plan import Share
+from seqrec.data import Sequences
+from seqrec.evaluation.next_item import EvalConfig, evaluate_next_item
+from seqrec.evaluation.ranking import count, first_items, ranks
+from seqrec.models import LSTM, BERT4Rec, BERT4RecConfig, LSTMConfig
+from seqrec.tokens import IGNORE, PAD
+from seqrec.training import ObjectiveConfig, TrainConfig, make_objective, train
+from seqrec.training.objectives import StepLoss
+
+
+def sequences(problem: Problem) -> Sequences:
+    return Sequences(problem.items, problem.offsets[:-1], problem.offsets[1:])
+
+
+def inputs(problem: Problem) -> Sequences:
+    """What the ranking jobs know: everything but each user's last item."""
+    return Sequences(problem.items, problem.offsets[:-1], problem.offsets[1:] - 1)
+
+
+def endless(stream: BatchStream[Batch]) -> Iterator[Batch]:
+    epoch = 0
+    while True:
+        yield from stream.epoch(epoch)
+        epoch += 1
+
+
+def cloze(problem: Problem) -> list[Contender]:
+    windows = WindowConfig(windows="last", max_seq_len=problem.max_seq_len)
+    config = ClozeConfig(mask_prob=problem.mask_prob, last_only_prob=0.0)
+    rows = ClozeRows(sequences(problem), problem.n_items, windows, config)
+
+    def check() -> str | None:
+        batch = next(iter(BatchStream(rows, problem.batch_size, seed=0).epoch(0)))
+        tokens, labels = batch.tokens.numpy(), batch.labels.numpy()
+        hidden = labels != IGNORE
+        restored = np.where(hidden, labels, tokens)
+        real = [row != PAD for row in tokens]
+        return cloze_fault(
+            [row[r] for row, r in zip(restored, real, strict=True)],
+            [row[r] for row, r in zip(hidden, real, strict=True)],
+            problem,
+        )
+
+    return batches(rows, problem, check)
+
+
+def next_item(problem: Problem) -> list[Contender]:
+    windows = WindowConfig(windows="last", max_seq_len=problem.max_seq_len)
+    rows = NextItemRows(sequences(problem), windows)
+
+    def check() -> str | None:
+        batch = next(iter(BatchStream(rows, problem.batch_size, seed=0).epoch(0)))
+        taken = [row[row != PAD] for row in batch.inputs.numpy()]
+        targets = [row[row != IGNORE] for row in batch.targets.numpy()]
+        whole = [np.append(a, b[-1]) for a, b in zip(taken, targets, strict=True)]
+        return windows_fault(whole, problem, last=True)
+
+    return batches(rows, problem, check)
+
+
+def batches(rows: ClozeRows | NextItemRows, problem: Problem, check: Callable) -> list[Contender]:
+    """The stream as training uses it; and the bare rows, padded to max_seq_len like the peers'."""
+    source = endless(BatchStream(rows, problem.batch_size, seed=0))
+    users, buffers = problem.batches(), Buffers(pinned=False)
+    ks = np.zeros(problem.batch_size, dtype=np.int32)
+
+    def fill(seed: int) -> None:
+        share = Share(users[seed % len(users)], ks, None, problem.max_seq_len, 0, seed)
+        rows.fill(share, buffers)
+
+    return [
+        Contender(name="seqrec", call=fill, check=check, unit="batches/s",
+                  note="every row padded to max_seq_len, as the peers'"),
+        Contender(name="seqrec, BatchStream", call=lambda _: next(source), check=check,
+                  unit="batches/s",
+                  note="its epochs, planned and prefetched; padded to a batch's longest row"),
+    ]  # fmt: skip
+
+
+def negatives(problem: Problem) -> list[Contender]:
+    n, _, weighting = problem.case.removeprefix("n=").partition(", ")
+    kind = "popularity" if weighting == "popularity" else "uniform"
+    config = NegativeConfig(num_negatives=int(n), neg_sampling=kind)
+    sampler = Negatives(sequences(problem), problem.n_items, config)
+    users, buffers = problem.batches(), Buffers(pinned=False)
+    ks = np.arange(problem.batch_size, dtype=np.int32)
+
+    def draw(seed: int) -> torch.Tensor:
+        share = Share(users[seed % len(users)], ks, None, problem.max_seq_len, 0, seed)
+        return sampler.fill(share, buffers)
+
+    return [
+        Contender(
+            name="seqrec",
+            call=draw,
+            check=lambda: negatives_fault(draw(0).numpy(), users[0], problem, int(n)),
+            unit="M draws/s",
+            units=problem.batch_size * int(n) / 1e6,
+        )
+    ]
+
+
+def rank(problem: Problem) -> list[Contender]:
+    histories, targets = inputs(problem), problem.targets
+    scores, users = problem.scores, problem.ranked_users
+
+    def measure() -> dict[str, float]:
+        counts = count(scores, targets, histories, users, filter_seen=True)
+        hit, ndcg, mrr = _core.rank_metrics(ranks(counts, "mean"), 10).mean(0)
+        return {"hit@10": hit, "ndcg@10": ndcg, "mrr@10": mrr}
+
+    return [metrics_contender("seqrec", problem, measure)]
+
+
+def rank_factors(problem: Problem) -> list[Contender]:
+    histories, targets, users = inputs(problem), problem.targets, problem.ranked_users
+    of_users, of_items = map(torch.from_numpy, problem.factors)
+
+    def measure() -> dict[str, float]:
+        counts = count(of_users @ of_items.T, targets, histories, users, filter_seen=True)
+        hit, ndcg, mrr = _core.rank_metrics(ranks(counts, "mean"), 10).mean(0)
+        return {"hit@10": hit, "ndcg@10": ndcg, "mrr@10": mrr}
+
+    return [metrics_contender("seqrec", problem, measure, note="scores by torch.matmul")]
+
+
+def top_k_factors(problem: Problem) -> list[Contender]:
+    histories, users = inputs(problem), problem.ranked_users
+    of_users, of_items = map(torch.from_numpy, problem.factors)
+
+    def lists() -> np.ndarray:
+        return first_items(of_users @ of_items.T, 10, histories, users, filter_seen=True)
+
+    return [
+        Contender(
+            name="seqrec",
+            call=lambda _: lists(),
+            check=lambda: lists_fault(lists(), problem),
+            unit="k rows/s",
+            units=problem.rows / 1e3,
+            note="scores by torch.matmul",
+        )
+    ]
+
+
+def evaluate(problem: Problem) -> list[Contender]:
+    """`evaluate_next_item` with given scores: metrics and the table of users, no intervals."""
+    users, items = problem.users, problem.items
+    frame = pd.DataFrame({"user_id": users, "item_id": items})
+    split = seqrec.Interactions.from_frame(frame, time_col="").split("leave_one_out")
+    part, order = split.test, np.argsort(problem.ranked_users)
+    codes = split.dataset.item_ids.arrow(np.arange(split.dataset.n_items)).to_numpy()
+    scores = torch.from_numpy(problem.scores[order][:, codes - 1].copy())
+    row_of = np.full(problem.n_users, -1)
+    row_of[problem.ranked_users[order]] = np.arange(problem.rows)
+
+    def scorer(_: Sequences, users: np.ndarray) -> torch.Tensor:
+        first = row_of[users[0]]
+        return scores[first : first + len(users)]
+
+    def run() -> dict[str, float]:
+        result = evaluate_next_item(scorer, split, part, EvalConfig(filter_seen=True))
+        result.table(split.dataset.user_ids, split.dataset.item_ids)
+        return {k: v for k, v in result.values().items() if not k.startswith("recall")}
+
+    return [metrics_contender("seqrec", problem, run, note="with the table of users")]
+
+
+def ingest(problem: Problem) -> list[Contender]:
+    names = dict(zip(("user", "item"), ("user_id", "item_id"), strict=True))
+    frame = pd.DataFrame(problem.log).rename(columns=names)
+
+    def check() -> str | None:
+        dataset = seqrec.Interactions.from_frame(frame).prepare()
+        lengths = np.diff(dataset.offsets)
+        users = dataset.user_ids.arrow(np.arange(len(lengths))).to_numpy().repeat(lengths)
+        return ingestion_fault(users, dataset.item_ids.arrow(dataset.items - 1).to_numpy(), problem)
+
+    return [
+        Contender(
+            name="seqrec",
+            call=lambda _: seqrec.Interactions.from_frame(frame).prepare(),
+            check=check,
+            unit="M rows/s",
+            units=len(frame) / 1e6,
+            note="pandas frame to prepared data set",
+        )
+    ]
+
+
+class Watched:
+    """A stream that notes when its batches are taken."""
+
+    def __init__(self, stream: BatchStream[Batch], steps: Steps) -> None:
+        self.stream, self.steps = stream, steps
+
+    @property
+    def wait_seconds(self) -> float:
+        return self.stream.wait_seconds
+
+    def steps_per_epoch(self, epoch: int) -> int:
+        return self.stream.steps_per_epoch(epoch)
+
+    def epoch(self, epoch: int, first_step: int = 0) -> Iterator[Batch]:
+        for batch in self.stream.epoch(epoch, first_step):
+            self.steps.arrive(batch.n_targets)
+            yield batch
+
+
+def training(problem: Problem) -> list[Contender]:
+    windows = WindowConfig(windows="last", max_seq_len=problem.max_seq_len)
+    if problem.case == "bert4rec":
+        cloze = ClozeConfig(mask_prob=problem.mask_prob, last_only_prob=0.0)
+        rows = ClozeRows(sequences(problem), problem.n_items, windows, cloze)
+        options = BERT4RecConfig(
+            hidden_size=HIDDEN, num_layers=LAYERS, num_heads=HEADS, dropout=DROPOUT,
+            max_seq_len=problem.max_seq_len,
+        )  # fmt: skip
+        name, model = "bert4rec", BERT4Rec(problem.n_items, options, task="next_item")
+    else:
+        rows = NextItemRows(sequences(problem), windows)
+        options = LSTMConfig(embedding_dim=HIDDEN, hidden_size=2 * HIDDEN, dropout=DROPOUT)
+        name, model = "lstm", LSTM(problem.n_items, options)
+    objective = make_objective(ObjectiveConfig(), name, "next_item")
+    config = TrainConfig(
+        epochs=1_000, max_steps=TRAIN_STEPS, batch_size=problem.batch_size, device="cpu",
+        threads=problem.threads, progress=False,
+    )  # fmt: skip
+
+    def run() -> Steps:
+        steps = Steps()
+        stream = Watched(BatchStream(rows, problem.batch_size, seed=0), steps)
+
+        def noted(model: torch.nn.Module, batch: Batch) -> StepLoss:
+            loss = objective(model, batch)
+            steps.losses.append(loss.value.item())
+            return loss
+
+        train(model, stream, objective=noted, config=config)
+        return steps
+
+    return [training_contender("seqrec", problem, run, f"{name}, fp32, dropout {DROPOUT}")]
+
+
+def limited(offer: Offer) -> Offer:
+    """The same within the case's number of threads."""
+
+    def offered(problem: Problem) -> list[Contender]:
+        _core.set_threads(problem.threads)
+        torch.set_num_threads(problem.threads)
+        return offer(problem)
+
+    return offered
+
+
+JOBS = {
+    "cloze": cloze, "next_item": next_item, "negatives": negatives, "rank": rank,
+    "rank_factors": rank_factors, "top_k_factors": top_k_factors, "evaluate": evaluate,
+    "ingest": ingest, "training": training,
+}  # fmt: skip
+
+if __name__ == "__main__":
+    serve("seqrec", {name: limited(offer) for name, offer in JOBS.items()})
