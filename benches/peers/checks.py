@@ -145,23 +145,23 @@ def negatives_fault(
 
 
 def training_contender(
-    name: str, problem: Problem, train: Callable[[], Steps], note: str
+    name: str, problem: Problem, train: Callable[[int], Steps], note: str
 ) -> Contender:
-    """Who trains TRAIN_STEPS steps, from a softmax over the whole catalogue.
+    """Who trains TRAIN_STEPS steps with a softmax over the whole catalogue; takes a seed.
 
     The first loss of such a model is about that of a guess among n_items.
     """
     guess = float(np.log(problem.n_items))
 
     def check() -> str | None:
-        first = train().losses[0]
+        first = train(0).losses[0]
         if not 0.7 * guess < first < 3 * guess:
             return f"the first loss is {first:.2f}, a guess has {guess:.2f}"
         return None
 
     return Contender(
-        name=name, call=lambda _: train().rate(), check=check, unit="k targets/s", timed=True,
-        note=note,
+        name=name, call=lambda seed: train(seed).rate(), check=check, unit="k targets/s",
+        timed=True, note=note,
     )  # fmt: skip
 
 

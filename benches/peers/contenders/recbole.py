@@ -39,6 +39,7 @@ from contract import (
 )
 from recbole.config import Config
 from recbole.data import create_dataset, data_preparation
+from recbole.data.utils import get_dataloader
 from recbole.evaluator import Collector, Evaluator
 from recbole.sampler import Sampler
 from recbole.utils import get_model
@@ -99,11 +100,12 @@ def loader(problem: Problem, model: str, **options: Any) -> Any:
 
 
 def cloze(problem: Problem) -> list[Contender]:
-    found = []
+    options = {"mask_ratio": problem.mask_prob, "ft_ratio": 0.0}
+    alone, found = loader(problem, "BERT4Rec", **options), []
     for workers in (0, problem.threads):
-        batches = loader(
-            problem, "BERT4Rec", mask_ratio=problem.mask_prob, ft_ratio=0.0, worker=workers
-        )
+        # over one data set: its prefixes take gigabytes
+        settings = config(problem, "BERT4Rec", indexed(problem), worker=workers, **options)
+        batches = get_dataloader(settings, "train")(settings, alone.dataset, None, shuffle=True)
         found.append(
             Contender(
                 name=f"RecBole, {workers} workers" if workers else "RecBole",
@@ -167,7 +169,6 @@ def negatives(problem: Problem) -> list[Contender]:
         return sampler.sample_by_user_ids(users, None, int(n))
 
     def check() -> str | None:
-        np.random.seed(0)  # noqa: NPY002 - RecBole draws from the global generator
         found = ids(dataset, "item_id")[draw(0).numpy()].reshape(int(n), -1).T
         return negatives_fault(found, problem.batches()[0], problem, int(n))
 
@@ -243,7 +244,8 @@ def training(problem: Problem) -> list[Contender]:
     model = get_model(name)(batches.config, batches.dataset).train()
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
 
-    def run() -> Steps:
+    def run(seed: int) -> Steps:
+        torch.manual_seed(seed)
         steps = Steps()
         for batch in itertools.islice(iter(batches), TRAIN_STEPS):
             hidden = batch["MASK_INDEX"] > 0 if name == "BERT4Rec" else batch["item_id"] > 0

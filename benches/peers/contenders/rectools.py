@@ -265,7 +265,8 @@ def training(problem: Problem) -> list[Contender]:
     if problem.case == "bert4rec":
         kind, sizes["mask_prob"] = BERT4RecModel, problem.mask_prob
 
-    def run() -> Steps:
+    def run(seed: int) -> Steps:
+        torch.manual_seed(seed)
         steps = Steps()
         kind(**sizes, get_trainer_func=lambda: trainer(steps)).fit(data)
         return steps

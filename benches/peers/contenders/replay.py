@@ -287,7 +287,8 @@ def training(problem: Problem) -> list[Contender]:
     samples = Bert4RecTrainingDataset(sequences, problem.max_seq_len, mask_prob=problem.mask_prob)
     batches = DataLoader(samples, problem.batch_size, shuffle=True)
 
-    def run() -> Steps:
+    def run(seed: int) -> Steps:
+        torch.manual_seed(seed)
         steps = Steps()
         model = Bert4Rec(
             sequences.schema, block_count=LAYERS, head_count=HEADS, hidden_size=HIDDEN,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -265,15 +266,25 @@ def training(problem: Problem) -> list[Contender]:
         rows = NextItemRows(sequences(problem), windows)
         options = LSTMConfig(embedding_dim=HIDDEN, hidden_size=2 * HIDDEN, dropout=DROPOUT)
         name, model = "lstm", LSTM(problem.n_items, options)
+    return [trainee(problem, name, model, rows, precision) for precision in ("fp32", "bf16")]
+
+
+def trainee(
+    problem: Problem,
+    name: Literal["bert4rec", "lstm"],
+    model: torch.nn.Module,
+    rows: ClozeRows | NextItemRows,
+    precision: Literal["fp32", "bf16"],
+) -> Contender:
     objective = make_objective(ObjectiveConfig(), name, "next_item")
     config = TrainConfig(
         epochs=1_000, max_steps=TRAIN_STEPS, batch_size=problem.batch_size, device="cpu",
-        threads=problem.threads, progress=False,
+        threads=problem.threads, precision=precision, progress=False,
     )  # fmt: skip
 
-    def run() -> Steps:
+    def run(seed: int) -> Steps:
         steps = Steps()
-        stream = Watched(BatchStream(rows, problem.batch_size, seed=0), steps)
+        stream = Watched(BatchStream(rows, problem.batch_size, seed), steps)
 
         def noted(model: torch.nn.Module, batch: Batch) -> StepLoss:
             loss = objective(model, batch)
@@ -283,7 +294,9 @@ def training(problem: Problem) -> list[Contender]:
         train(model, stream, objective=noted, config=config)
         return steps
 
-    return [training_contender("seqrec", problem, run, f"{name}, fp32, dropout {DROPOUT}")]
+    known_as = "seqrec" if precision == "fp32" else f"seqrec, {precision}"
+    note = f"{name}, {precision}, dropout {DROPOUT}"
+    return training_contender(known_as, problem, run, note)
 
 
 def limited(offer: Offer) -> Offer:
