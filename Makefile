@@ -14,6 +14,7 @@ PYTHON_FLOOR := $(shell sed -nE 's/^requires-python = ">=([0-9.]+)"/\1/p' pyproj
 RUST_FLOOR   := $(shell sed -nE 's/^rust-version = "([0-9.]+)"/\1/p' Cargo.toml)
 
 SHAPES = ml1m films
+BENCH  = $(BIN)/seqrec bench --limits benches/results/limits.json
 
 # Keeps the folders of the building machine out of the messages inside the extension.
 NO_PATHS = --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=cargo --remap-path-prefix=$(CURDIR)=seqrec
@@ -58,11 +59,15 @@ format: $(VENV)/extension.stamp ## format and fix what can be fixed
 	$(BIN)/ruff check --fix .
 	cargo fmt --all
 
-bench: $(VENV)/extension.stamp ## time seqrec beside its contenders on a quiet machine: benches/results
-	cargo bench --locked -p seqrec-core --bench limits -- --json $(CURDIR)/benches/results/limits.json
-	$(foreach shape,$(SHAPES),$(BIN)/seqrec bench --shape $(shape) --limits benches/results/limits.json --out benches/results/$(shape) &&) true
-	$(BIN)/seqrec bench --shape million --job rank --job top_k --limits benches/results/limits.json --out benches/results/million
+bench: $(VENV)/extension.stamp target/limits ## time seqrec beside its contenders on a quiet machine: benches/results
+	target/limits benches/results/limits.json
+	$(foreach shape,$(SHAPES),$(BENCH) --shape $(shape) --out benches/results/$(shape) &&) true
+	$(BENCH) --shape million --job rank --job top_k --out benches/results/million
 	$(BIN)/seqrec bench --grow --out benches/results/growth
+
+target/limits: benches/rust/limits.rs
+	@mkdir -p target benches/results
+	rustc --edition 2024 -C opt-level=3 -C target-cpu=native $< -o $@
 
 bench-rust: $(VENV)/tools.stamp ## time the kernels alone, over sizes and threads
 	cargo bench --locked --workspace

@@ -1,11 +1,13 @@
 //! How fast plain loops are on this machine: the yardstick that figures are shown as a share of.
 //!
-//!     cargo bench -p seqrec-core --bench limits -- --json limits.json
+//!     rustc --edition 2024 -C opt-level=3 -C target-cpu=native benches/rust/limits.rs -o target/limits
+//!     target/limits limits.json
 //!
 //! Bandwidths of reading, copying (bytes read and written) and filling arrays that lie in the L2,
-//! the L3 or memory, and bounded random numbers drawn into an array that lies in the L2. Each thread has
-//! arrays of its own and all threads start together; the best of several passes counts, since a
-//! limit is what the machine can do. Compiled as the wheel is: for any x86-64.
+//! the L3 or memory, and bounded random numbers drawn into an array that lies in the L2. Each thread
+//! has arrays of its own and all threads start together; the best of several passes counts, since a
+//! limit is what the machine can do. That is why it is compiled for this very processor, alone of all
+//! that is here: the kernels of the wheel run on any x86-64 and choose by processor where it pays.
 
 #![allow(clippy::print_stdout)] // a program, whose output this is
 
@@ -21,11 +23,7 @@ const PASS_BYTES: usize = 1 << 30;
 const LEVELS: [(&str, usize); 3] = [("L2", 256 << 10), ("L3", 8 << 20), ("RAM", 512 << 20)];
 
 fn main() {
-    let arguments: Vec<String> = std::env::args().collect();
-    let path = arguments
-        .iter()
-        .position(|argument| argument == "--json")
-        .and_then(|place| arguments.get(place + 1));
+    let path = std::env::args().nth(1);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let mut tables = Vec::new();
     let mut threads = 1;
@@ -35,7 +33,7 @@ fn main() {
     }
     let json = document(&tables);
     match path {
-        Some(path) => std::fs::write(path, &json).expect("the file can be written"),
+        Some(path) => std::fs::write(path, json).expect("the file can be written"),
         None => println!("{json}"),
     }
 }
@@ -51,9 +49,9 @@ fn table(threads: usize) -> Vec<(String, f64)> {
         };
         let words = own / WORD;
         let passes = (PASS_BYTES / (own * threads)).max(1);
-        for (kind, moved) in [("read", 1), ("fill", 1), ("copy", 1)] {
+        for kind in ["read", "fill", "copy"] {
             let seconds = best(threads, |barrier| pass(kind, words, passes, barrier));
-            let total = (moved * own * threads * passes) as f64;
+            let total = (own * threads * passes) as f64;
             figures.push((format!("{kind} {level}"), total / seconds / 1e9));
         }
     }
@@ -86,27 +84,28 @@ fn best(threads: usize, run: impl Fn(&Barrier) -> f64 + Sync) -> f64 {
 
 /// Seconds of some passes over an array of so many words; a copy has half of them on each side.
 fn pass(kind: &str, words: usize, passes: usize, barrier: &Barrier) -> f64 {
+    if kind == "fill" {
+        let mut bytes = vec![1_u8; words * WORD]; // whose filling is the library's memset
+        return timed(barrier, || {
+            for value in 0..passes {
+                black_box(&mut bytes).fill(value as u8);
+            }
+        });
+    }
     let mut array = vec![1_u64; words];
-    match kind {
-        "read" => timed(barrier, || {
+    if kind == "read" {
+        return timed(barrier, || {
             for _ in 0..passes {
                 black_box(sum(black_box(&array)));
             }
-        }),
-        "fill" => timed(barrier, || {
-            for value in 0..passes as u64 {
-                black_box(&mut array).fill(value);
-            }
-        }),
-        _ => {
-            let (from, to) = array.split_at_mut(words / 2);
-            timed(barrier, || {
-                for _ in 0..passes {
-                    black_box(&mut *to).copy_from_slice(black_box(from));
-                }
-            })
-        }
+        });
     }
+    let (from, to) = array.split_at_mut(words / 2);
+    timed(barrier, || {
+        for _ in 0..passes {
+            black_box(&mut *to).copy_from_slice(black_box(from));
+        }
+    })
 }
 
 /// Seconds of drawing bounded random numbers into an array: `SplitMix64`, two to 64 bits.
@@ -126,15 +125,8 @@ fn timed(barrier: &Barrier, run: impl FnOnce()) -> f64 {
     start.elapsed().as_secs_f64()
 }
 
-/// Eight sums, so that no addition waits for the one before it.
 fn sum(array: &[u64]) -> u64 {
-    let mut sums = [0_u64; 8];
-    for chunk in array.chunks_exact(8) {
-        for (sum, &word) in sums.iter_mut().zip(chunk) {
-            *sum = sum.wrapping_add(word);
-        }
-    }
-    sums.iter().fold(0, |total, &sum| total.wrapping_add(sum))
+    array.iter().copied().fold(0, u64::wrapping_add)
 }
 
 /// Counters in place of a state that is passed on, so that draws do not wait for each other.
@@ -152,10 +144,6 @@ fn draw(array: &mut [u64], seed: u64, bound: u64) {
 }
 
 fn document(tables: &[(usize, Vec<(String, f64)>)]) -> String {
-    let sizes: Vec<String> = LEVELS
-        .iter()
-        .map(|(level, bytes)| format!("\"{level}\": {bytes}"))
-        .collect();
     let threads: Vec<String> = tables
         .iter()
         .map(|(threads, figures)| {
@@ -166,9 +154,15 @@ fn document(tables: &[(usize, Vec<(String, f64)>)]) -> String {
             format!("    \"{threads}\": {{\n{}\n    }}", lines.join(",\n"))
         })
         .collect();
+    let simd = if cfg!(target_feature = "avx512f") {
+        "avx512f"
+    } else if cfg!(target_feature = "avx2") {
+        "avx2"
+    } else {
+        "baseline"
+    };
     format!(
-        "{{\n  \"bytes\": {{{}}},\n  \"threads\": {{\n{}\n  }}\n}}\n",
-        sizes.join(", "),
+        "{{\n  \"simd\": \"{simd}\",\n  \"threads\": {{\n{}\n  }}\n}}\n",
         threads.join(",\n")
     )
 }

@@ -1,9 +1,10 @@
 """How fast plain loops are here, and so how long a job must take at least.
 
-`cargo bench --bench limits -- --json FILE` measures this machine; without such a file no figure is
-shown as a share of the limit. For each number of threads the file has read, copy and fill
+The program benches/rust/limits.rs measures this machine; without its file no figure is shown as a
+share of the limit. For each number of threads the file has read, copy and fill
 bandwidths (GB/s) of arrays that lie in the L2, the L3 and the memory, and bounded random numbers
-(G/s) drawn into an array.
+(G/s) drawn into an array. Which of them a job is held against depends on the bytes that it goes
+through again and again, and on the caches of this machine.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from seqrec.bench import machine
 from seqrec.bench.contender import Work
 from seqrec.errors import DataError
 from seqrec.files import read_json
@@ -26,9 +28,8 @@ def read_limits(path: Path) -> dict[str, Any]:
         DataError: if it is something else; names the file and what is missing.
     """
     document = read_json(path, DataError)
-    for key in ("bytes", "threads"):
-        if not isinstance(document, dict) or not isinstance(document.get(key), dict):
-            raise DataError(f"{path} is no file of limits: it has no table {key!r}")
+    if not isinstance(document, dict) or not isinstance(document.get("threads"), dict):
+        raise DataError(f"{path} is no file of limits: it has no table 'threads'")
     for threads, table in document["threads"].items():
         missing = [name for name in (*FIGURES, "draws") if name not in table]
         if missing:
@@ -44,12 +45,14 @@ def floor_seconds(work: Work | None, limits: dict[str, Any], threads: int) -> fl
     table = limits.get("threads", {}).get(str(threads))
     if work is None or table is None:
         return None
-    level = _level(work.resident, limits["bytes"])
+    level = level_of(work.resident, threads, machine.caches())
     reading = work.reads / (table[f"read {level}"] * 1e9)
     writing = work.writes / (table[f"fill {level}"] * 1e9)
     return reading + writing + work.draws / (table["draws"] * 1e9)
 
 
-def _level(resident: float, sizes: dict[str, int]) -> str:
-    """The smallest of the measured levels that holds so many bytes."""
-    return next((level for level in LEVELS[:2] if resident <= sizes[level]), "RAM")
+def level_of(resident: float, threads: int, caches: dict[str, int]) -> str:
+    """The nearest level that holds so many bytes: each thread has an L2 of its own."""
+    if resident <= threads * caches.get("L2", 1 << 20):
+        return "L2"
+    return "L3" if resident <= caches.get("L3", 32 << 20) else "RAM"

@@ -65,7 +65,7 @@ def bench(
     sample_seconds: Annotated[float, typer.Option(help="Seconds of one sample, about.")] = 0.06,
     device: Annotated[str, typer.Option(help="Where the steps of data_wait run.")] = "cpu",
     limits: Annotated[
-        Path | None, typer.Option(help="JSON of `cargo bench --bench limits`: shares of the limit.")
+        Path | None, typer.Option(help="JSON of `benches/rust/limits.rs`: shares of the limit.")
     ] = None,
     largest: Annotated[
         int | None,

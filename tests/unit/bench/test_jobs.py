@@ -69,7 +69,7 @@ def test_a_median_needs_rounds(tiny):
 
 def test_the_share_of_the_limit_is_the_floor_over_the_time(tiny):
     table = {name: 1.0 for name in ("read L2", "fill L2", "draws")}
-    limits = {"bytes": {"L2": 1 << 30, "L3": 1 << 31}, "threads": {"2": table}}
+    limits = {"threads": {"2": table}}
     rows = bench.run(tiny, ["next_item"], sample_seconds=1e-4, limits=limits).rows
     floor = 20 * 32 * tiny.max_seq_len / 1e9
     assert all(row.share == pytest.approx(row.rate * floor) for row in rows)

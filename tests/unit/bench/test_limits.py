@@ -7,11 +7,11 @@ import json
 import pytest
 
 from seqrec.bench.contender import Work
-from seqrec.bench.limits import FIGURES, floor_seconds, read_limits
+from seqrec.bench.limits import FIGURES, floor_seconds, level_of, read_limits
 from seqrec.errors import DataError
 
 TABLE = {name: 10.0 for name in FIGURES} | {"draws": 2.0, "read RAM": 1.0}
-LIMITS = {"bytes": {"L2": 1000, "L3": 2000, "RAM": 3000}, "threads": {"1": TABLE}}
+LIMITS = {"threads": {"1": TABLE}}
 
 
 @pytest.mark.parametrize(
@@ -24,6 +24,14 @@ LIMITS = {"bytes": {"L2": 1000, "L3": 2000, "RAM": 3000}, "threads": {"1": TABLE
 )
 def test_bytes_and_draws_follow_each_other(work, seconds):
     assert floor_seconds(work, LIMITS, 1) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize(
+    ("resident", "threads", "level"),
+    [(1000, 1, "L2"), (1001, 1, "L3"), (2000, 2, "L2"), (5000, 2, "L3"), (5001, 2, "RAM")],
+)
+def test_each_thread_has_an_l2_and_all_share_the_l3(resident, threads, level):
+    assert level_of(resident, threads, {"L2": 1000, "L3": 5000}) == level
 
 
 def test_without_limits_for_so_many_threads_there_is_no_floor():
