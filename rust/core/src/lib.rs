@@ -40,6 +40,7 @@ pub mod window;
 pub mod auc;
 pub mod bootstrap;
 mod buffer;
+pub mod hidden;
 pub mod keyed;
 pub mod metrics;
 pub mod pairs;

@@ -15,9 +15,13 @@
 //! # Ok::<(), seqrec_core::Error>(())
 //! ```
 
-use crate::Error;
-use crate::parallel::map_rows;
+use std::ops::Range;
+
+use multiversion::multiversion;
+
+use crate::hidden::Hidden;
 use crate::scores::{Scores, column_of};
+use crate::{Error, shares};
 
 /// The value of `greater` for a target that is itself in the input: a miss.
 pub const SEEN_TARGET: i32 = -1;
@@ -38,7 +42,7 @@ pub struct Counts {
 ///
 /// # Errors
 /// [`Error::Score`] for a score that is NaN or infinite, wherever it stands in a row;
-/// [`Error::Range`] for a target outside `1..=n_items`; what [`Scores::seen`] refuses.
+/// [`Error::Range`] for a target outside `1..=n_items`; what [`Scores::without_seen`] refuses.
 pub fn rank_counts(scores: &Scores, targets: &[i32]) -> Result<Vec<Counts>, Error> {
     let rows = scores.n_rows();
     if targets.len() != rows {
@@ -49,64 +53,88 @@ pub fn rank_counts(scores: &Scores, targets: &[i32]) -> Result<Vec<Counts>, Erro
             why: "one for each row of scores",
         });
     }
-    map_rows(rows, |i| {
+    let mut counts = vec![Counts::default(); rows];
+    let hidden = || Hidden::new(scores.n_items());
+    shares::for_each_with(counts.iter_mut().collect(), hidden, |hidden, i, out| {
         let target = column_of("targets", i, targets[i], scores.n_items())?;
-        count(scores.row(i), target, &scores.seen(i)?).map_err(|j| scores.refuse(i, j))
-    })
-}
-
-/// The counts of one row, without the distinct items `seen`.
-///
-/// # Errors
-/// The first column whose score is NaN or infinite.
-#[allow(clippy::float_cmp)] // a tie is exact equality
-pub fn count(row: &[f32], target: usize, seen: &[i32]) -> Result<Counts, usize> {
-    let score = row[target];
-    let before = compare(&row[..target], score);
-    let after = compare(&row[target + 1..], score);
-    if before.not_finite + after.not_finite > 0 || !score.is_finite() {
-        return Err(row.iter().position(|s| !s.is_finite()).unwrap_or(target));
-    }
-    let mut counts = Counts {
-        greater: (before.greater + after.greater) as i32,
-        equal: (before.equal + after.equal) as i32,
-        equal_before: before.equal as i32,
-    };
-    for column in seen.iter().map(|&item| item as usize - 1) {
-        if column == target {
-            return Ok(Counts {
-                greater: SEEN_TARGET,
-                ..Counts::default()
-            });
-        }
-        counts.greater -= i32::from(row[column] > score);
-        counts.equal -= i32::from(row[column] == score);
-        counts.equal_before -= i32::from(row[column] == score && column < target);
-    }
+        *out = scores.without_seen(i, hidden, |hidden| {
+            count(scores.row(i), target, hidden).map_err(|j| scores.refuse(i, j))
+        })?;
+        Ok(())
+    })?;
     Ok(counts)
 }
 
+/// The counts of one row, without what is hidden.
+///
+/// # Errors
+/// The first column whose score is NaN or infinite.
+pub fn count(row: &[f32], target: usize, hidden: &Hidden) -> Result<Counts, usize> {
+    let score = row[target];
+    let of = |columns: Range<usize>| {
+        let pieces = hidden.pieces(columns);
+        let pieces = pieces.map(|(columns, penalties)| compare(&row[columns], penalties, score));
+        pieces.fold(Comparison::default(), Comparison::and)
+    };
+    let all = of(0..row.len());
+    if all.largest >= INFINITE {
+        return Err(row.iter().position(|s| !s.is_finite()).unwrap_or(target));
+    }
+    if hidden.contains(target) {
+        return Ok(Counts {
+            greater: SEEN_TARGET,
+            ..Counts::default()
+        });
+    }
+    // The target is as large as itself. Ties are rare, so where they stand is a second look.
+    let equal = all.equal - 1;
+    let before = if equal == 0 { 0 } else { of(0..target).equal };
+    Ok(Counts {
+        greater: all.greater as i32,
+        equal: equal as i32,
+        equal_before: before as i32,
+    })
+}
+
+/// The bits of an infinite score without its sign: those of a NaN are larger, all others smaller.
+const INFINITE: u32 = f32::INFINITY.to_bits();
+
+/// The bit of the sign.
+const SIGN: u32 = 1 << 31;
+
+/// How a run of scores compares with one.
+#[derive(Debug, Clone, Copy, Default)]
 struct Comparison {
     greater: u32,
     equal: u32,
-    not_finite: u32,
+    /// The largest score by the bits without the sign.
+    largest: u32,
 }
 
-/// Compares a run of scores with one, branch-free: the compiler makes vector code of this loop.
-#[allow(clippy::float_cmp)] // as in `count`
-fn compare(scores: &[f32], score: f32) -> Comparison {
-    let (mut greater, mut equal, mut not_finite) = (0u32, 0u32, 0u32);
-    for &other in scores {
+impl Comparison {
+    fn and(self, other: Self) -> Self {
+        Self {
+            greater: self.greater + other.greater,
+            equal: self.equal + other.equal,
+            largest: self.largest.max(other.largest),
+        }
+    }
+}
+
+/// Compares a run of scores with one, branch-free: the compiler makes vector code of this loop,
+/// for AVX2 where the processor has it.
+#[multiversion(targets("x86_64+avx+avx2"))]
+#[allow(clippy::float_cmp)] // a tie is exact equality
+fn compare(scores: &[f32], penalties: &[f32], score: f32) -> Comparison {
+    let mut sum = Comparison::default();
+    for (&other, &penalty) in scores.iter().zip(penalties) {
+        let here = other + penalty;
         // Wrapping, because a checked sum cannot be vectorised; a row has fewer than 2^31 items.
-        greater = greater.wrapping_add(u32::from(other > score));
-        equal = equal.wrapping_add(u32::from(other == score));
-        not_finite = not_finite.wrapping_add(u32::from(!other.is_finite()));
+        sum.greater = sum.greater.wrapping_add(u32::from(here > score));
+        sum.equal = sum.equal.wrapping_add(u32::from(here == score));
+        sum.largest = sum.largest.max(other.to_bits() & !SIGN);
     }
-    Comparison {
-        greater,
-        equal,
-        not_finite,
-    }
+    sum
 }
 
 #[cfg(test)]
@@ -124,18 +152,21 @@ mod tests {
             equal: 2,
             equal_before: 1,
         };
-        assert_eq!(count(&row, 2, &[]), Ok(wanted));
+        assert_eq!(count(&row, 2, &Hidden::new(5)), Ok(wanted));
     }
 
     #[test]
     fn a_seen_target_is_a_miss() {
-        let counts = count(&[0.5, 0.9], 0, &[1]).unwrap();
+        let mut hidden = Hidden::new(2);
+        hidden.hide("items", 0, &[1]).unwrap();
+        let counts = count(&[0.5, 0.9], 0, &hidden).unwrap();
         assert_eq!((counts.greater, counts.equal), (SEEN_TARGET, 0));
     }
 
     #[test]
     fn zero_has_no_sign() {
-        assert_eq!(count(&[0.0, -0.0], 1, &[]).unwrap().equal_before, 1);
+        let counts = count(&[0.0, -0.0], 1, &Hidden::new(2)).unwrap();
+        assert_eq!(counts.equal_before, 1);
     }
 
     #[test]
@@ -157,7 +188,7 @@ mod tests {
         ) {
             let row: Vec<f32> = row.into_iter().map(f32::from).collect();
             let place = |target| {
-                let counts = count(&row, target, &[]).unwrap();
+                let counts = count(&row, target, &Hidden::new(row.len())).unwrap();
                 counts.greater + counts.equal_before
             };
             let mut places: Vec<i32> = (0..row.len()).map(place).collect();

@@ -1,5 +1,6 @@
 //! A borrowed score matrix: one row for each user asked about, one column for each item.
 
+use crate::hidden::Hidden;
 use crate::{Error, Sequences};
 
 /// Scores `[rows, n_items]`; column `j` is item `j + 1`, and row `i` belongs to `users[i]`.
@@ -61,17 +62,26 @@ impl<'a> Scores<'a> {
         &self.values[row * self.n_items..(row + 1) * self.n_items]
     }
 
-    /// The distinct items that leave the catalogue of one row, ascending.
+    /// Hides what leaves the catalogue of one row, calls `visit`, and shows it again.
     ///
     /// # Errors
-    /// [`Error::Range`] for a user or an item that does not exist, [`Error::Slice`] for a bad range.
-    pub fn seen(&self, row: usize) -> Result<Vec<i32>, Error> {
+    /// [`Error::Range`] for a user or an item that does not exist, [`Error::Slice`] for a bad range,
+    /// and those of `visit`.
+    pub fn without_seen<T>(
+        &self,
+        row: usize,
+        hidden: &mut Hidden,
+        visit: impl FnOnce(&Hidden) -> Result<T, Error>,
+    ) -> Result<T, Error> {
         let input = self.inputs.row(self.users, row)?;
         if !self.filter_seen {
-            return Ok(Vec::new());
+            return visit(hidden);
         }
         let (first, _) = self.inputs.range(self.users[row] as usize)?;
-        distinct("items", first, input, self.n_items)
+        hidden.hide("items", first, input)?;
+        let visited = visit(hidden);
+        hidden.show(input);
+        visited
     }
 
     /// The refusal of the score in one column of a row.
@@ -84,25 +94,6 @@ impl<'a> Scores<'a> {
             value: self.row(row)[column].to_string(),
         }
     }
-}
-
-/// The distinct ids of a list, ascending; `first` is the place of the list in its argument.
-///
-/// # Errors
-/// [`Error::Range`] for an id outside `1..=n_items`.
-pub(crate) fn distinct(
-    name: &'static str,
-    first: usize,
-    items: &[i32],
-    n_items: usize,
-) -> Result<Vec<i32>, Error> {
-    for (i, &item) in items.iter().enumerate() {
-        column_of(name, first + i, item, n_items)?;
-    }
-    let mut distinct = items.to_vec();
-    distinct.sort_unstable();
-    distinct.dedup();
-    Ok(distinct)
 }
 
 /// The column of an item, which is the value at `index` of an argument.
@@ -136,15 +127,21 @@ mod tests {
         Scores::new(&[0.0; 6], 3, &[0, 1], inputs, filter_seen).unwrap()
     }
 
+    fn hidden(scores: &Scores, row: usize) -> Result<Vec<usize>, Error> {
+        scores.without_seen(row, &mut Hidden::new(3), |hidden| {
+            Ok((0..3).filter(|&column| hidden.contains(column)).collect())
+        })
+    }
+
     #[test]
     fn repeated_items_leave_once() {
-        assert_eq!(scores(true).seen(0), Ok(vec![1, 3]));
-        assert_eq!(scores(false).seen(0), Ok(vec![]));
+        assert_eq!(hidden(&scores(true), 0), Ok(vec![0, 2]));
+        assert_eq!(hidden(&scores(false), 0), Ok(vec![]));
     }
 
     #[test]
     fn an_item_outside_the_catalogue_is_named_by_its_place() {
-        let refused = scores(true).seen(1).unwrap_err();
+        let refused = hidden(&scores(true), 1).unwrap_err();
         assert_eq!(refused.to_string(), "`items`[3] is 9, outside 1..=3");
     }
 }

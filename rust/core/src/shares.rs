@@ -7,6 +7,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use crate::Error;
 use crate::parallel::in_pool;
 
 /// Number of threads that a driver can count on.
@@ -65,6 +66,26 @@ pub(crate) fn map<P: Send, T: Send>(
         pieces.into_par_iter().with_max_len(1).map(work).collect()
     } else {
         pieces.into_iter().map(work).collect()
+    }
+}
+
+/// Calls `work(scratch, i, pieces[i])` on each piece; a thread makes its scratch now and then.
+///
+/// # Errors
+/// The error of the lowest failing piece, whatever the number of threads.
+pub(crate) fn for_each_with<P: Send, S>(
+    pieces: Vec<P>,
+    scratch: impl Fn() -> S + Sync + Send,
+    work: impl Fn(&mut S, usize, P) -> Result<(), Error> + Sync + Send,
+) -> Result<(), Error> {
+    if in_pool() {
+        let pieces = pieces.into_par_iter().enumerate();
+        let done = pieces.map_init(scratch, |scratch, (i, piece)| work(scratch, i, piece));
+        done.find_first(Result::is_err).unwrap_or(Ok(()))
+    } else {
+        let mut scratch = scratch();
+        let mut pieces = pieces.into_iter().enumerate();
+        pieces.try_for_each(|(i, piece)| work(&mut scratch, i, piece))
     }
 }
 

@@ -1,7 +1,8 @@
 //! The k best items of each row, in a total order: score descending, then id ascending.
 //!
-//! A row is read once. Most of its scores are not above the k-th best so far, which one comparison
-//! of a whole block tells; the others are kept in a buffer of at most 2k that is halved when full.
+//! A row goes through in pieces that stay in the cache. The k-th largest of the largest scores of
+//! the piece's lanes is a floor that at least k of its items reach, so a second look finds little
+//! more than k of them; pieces below the k-th best so far are not looked at again.
 //!
 //! ```
 //! use seqrec_core::{scores::Scores, topk, Sequences};
@@ -12,13 +13,15 @@
 //! # Ok::<(), seqrec_core::Error>(())
 //! ```
 
-use crate::buffer::filled;
-use crate::parallel::fill_rows_2;
-use crate::scores::{Scores, distinct};
-use crate::{Error, PAD};
+use multiversion::multiversion;
 
-/// Scores that are compared with the threshold at once.
-const BLOCK: usize = 64;
+use crate::buffer::filled;
+use crate::hidden::Hidden;
+use crate::scores::Scores;
+use crate::{Error, PAD, shares};
+
+/// Lanes of a piece: column `j` belongs to lane `j % LANES`.
+const LANES: usize = 32;
 
 /// `(items, scores)`, each `[rows, k]`, best first; [`PAD`] and `-inf` where fewer items remain.
 ///
@@ -28,7 +31,7 @@ const BLOCK: usize = 64;
 /// # Errors
 /// [`Error::Score`] for NaN or `+inf`, wherever it stands in a row; [`Error::Range`] for an id of
 /// `excluded` outside `1..=n_items`; [`Error::Option`] if `k` is 0 or too large for the memory;
-/// what [`Scores::seen`] refuses.
+/// what [`Scores::without_seen`] refuses.
 pub fn top_k(scores: &Scores, k: usize, excluded: &[i32]) -> Result<(Vec<i32>, Vec<f32>), Error> {
     if k == 0 {
         return Err(Error::Option {
@@ -37,15 +40,21 @@ pub fn top_k(scores: &Scores, k: usize, excluded: &[i32]) -> Result<(Vec<i32>, V
             reason: "it must be at least 1",
         });
     }
-    let excluded = distinct("excluded", 0, excluded, scores.n_items())?;
     let mut items = filled((scores.n_rows(), k), PAD as i32, ("k", k))?;
     let mut values = filled((scores.n_rows(), k), f32::NEG_INFINITY, ("k", k))?;
-    fill_rows_2((&mut items, k), (&mut values, k), |i, items, values| {
-        let seen = scores.seen(i)?;
-        let left_out = |item| contains(&seen, item) || contains(&excluded, item);
+    Hidden::new(scores.n_items()).hide("excluded", 0, excluded)?;
+    let rows = items.chunks_mut(k).zip(values.chunks_mut(k)).collect();
+    let scratch = || (Hidden::new(scores.n_items()), Best::new(k));
+    shares::for_each_with(rows, scratch, |(hidden, best), i, (items, values)| {
         let row = scores.row(i);
-        let places = best(row, k, left_out).map_err(|j| scores.refuse(i, j))?;
-        for ((place, item), value) in places.into_iter().zip(items).zip(values) {
+        // Each time, because showing a seen item again would show an excluded one, too.
+        hidden.hide("excluded", 0, excluded)?;
+        scores.without_seen(i, hidden, |hidden| {
+            best.read(row, hidden)
+                .map(|_| ())
+                .map_err(|j| scores.refuse(i, j))
+        })?;
+        for ((place, item), value) in best.places.iter().zip(items).zip(values) {
             (*item, *value) = (place.item(), row[place.item() as usize - 1]);
         }
         Ok(())
@@ -53,74 +62,153 @@ pub fn top_k(scores: &Scores, k: usize, excluded: &[i32]) -> Result<(Vec<i32>, V
     Ok((items, values))
 }
 
-fn contains(sorted: &[i32], item: i32) -> bool {
-    sorted.binary_search(&item).is_ok()
-}
-
-/// The places of one row, best first: at most `k` of them.
-///
-/// # Errors
-/// The first column whose score is NaN or `+inf`.
-pub fn best(row: &[f32], k: usize, left_out: impl Fn(i32) -> bool) -> Result<Vec<Place>, usize> {
-    let mut best = Best::new(k.min(row.len()));
-    for (block, scores) in row.chunks(BLOCK).enumerate() {
-        if !scores.iter().fold(false, |any, &s| any | best.admits(s)) {
-            continue;
-        }
-        for (i, &score) in scores.iter().enumerate() {
-            let column = block * BLOCK + i;
-            if score.is_nan() || score == f32::INFINITY {
-                return Err(column);
-            }
-            let item = column as i32 + 1;
-            if best.admits(score) && !left_out(item) {
-                best.push(Place::new(score, item));
-            }
-        }
-    }
-    Ok(best.into_sorted())
-}
-
-/// The best places seen so far, and the score that another one has to exceed.
-struct Best {
+/// The best places of a row, and the score that another one has to exceed.
+#[derive(Debug, Clone)]
+pub struct Best {
     k: usize,
-    threshold: f32,
+    floor: f32,
     places: Vec<Place>,
+    /// Blocks of a piece in which a score exceeds the floor, and a bit for each that does.
+    blocks: Vec<(u32, u32)>,
 }
 
 impl Best {
-    fn new(k: usize) -> Self {
+    /// For lists of at most `k`.
+    #[must_use]
+    pub fn new(k: usize) -> Self {
         Self {
             k,
-            threshold: f32::NEG_INFINITY,
-            places: Vec::with_capacity(2 * k),
+            floor: f32::NEG_INFINITY,
+            places: Vec::new(),
+            blocks: Vec::new(),
         }
     }
 
-    /// Whether a later item with this score can be among the best: an equal one has a larger id
-    /// than all that were seen. True for NaN and `+inf`, so that they are found.
-    #[inline]
-    fn admits(&self, score: f32) -> bool {
-        // Not `score > threshold`, which is false for NaN.
-        !matches!(
-            score.partial_cmp(&self.threshold),
-            Some(std::cmp::Ordering::Less | std::cmp::Ordering::Equal)
-        )
-    }
-
-    fn push(&mut self, place: Place) {
-        self.places.push(place);
-        if self.places.len() == 2 * self.k {
-            self.places.select_nth_unstable(self.k - 1);
-            self.places.truncate(self.k);
-            self.threshold = self.places[self.k - 1].score();
+    /// The places of one row, best first, without what is hidden: at most `k` of them.
+    ///
+    /// # Errors
+    /// The first column whose score is NaN or `+inf`.
+    pub fn read(&mut self, row: &[f32], hidden: &Hidden) -> Result<&[Place], usize> {
+        self.floor = f32::NEG_INFINITY;
+        self.places.clear();
+        for (columns, penalties) in hidden.pieces(0..row.len()) {
+            let (first, scores) = (columns.start, &row[columns]);
+            let lanes = lanes(scores, penalties);
+            if !lanes.usable {
+                let wrong = |s: &f32| s.is_nan() || *s == f32::INFINITY;
+                return Err(first + scores.iter().position(wrong).unwrap_or(0));
+            }
+            let above = lanes.largest.iter().filter(|&&s| s > self.floor).count();
+            if above == 0 {
+                continue;
+            }
+            if above >= self.k {
+                // At least k items reach this score, and equal ones may be among the best.
+                self.floor = kth_largest(&lanes.largest, self.k).next_down();
+            }
+            self.collect(first, scores, penalties);
         }
-    }
-
-    fn into_sorted(mut self) -> Vec<Place> {
         self.places.sort_unstable();
         self.places.truncate(self.k);
-        self.places
+        Ok(&self.places)
+    }
+
+    /// Adds the places of a piece that exceed the floor.
+    fn collect(&mut self, first: usize, scores: &[f32], penalties: &[f32]) {
+        let mut blocks = std::mem::take(&mut self.blocks);
+        blocks.clear();
+        blocks_above(scores, self.floor, &mut blocks);
+        for &(block, mut lanes) in &blocks {
+            while lanes != 0 {
+                let column = block as usize * LANES + lanes.trailing_zeros() as usize;
+                lanes &= lanes - 1;
+                let score = scores[column] + penalties[column];
+                if score > self.floor {
+                    self.push(Place::new(score, (first + column) as i32 + 1));
+                }
+            }
+        }
+        self.blocks = blocks;
+    }
+
+    /// Adds a place, and drops all but the k best when there are 2k.
+    fn push(&mut self, place: Place) {
+        self.places.push(place);
+        if self.places.len() >= 2 * self.k {
+            self.places.select_nth_unstable(self.k - 1);
+            self.places.truncate(self.k);
+            // A later item with this score has a larger id than all that were seen.
+            self.floor = self.floor.max(self.places[self.k - 1].score());
+        }
+    }
+}
+
+/// What one look at a piece tells.
+struct Lanes {
+    /// The largest score of each lane, penalties added; `-inf` in a lane without an item.
+    largest: [f32; LANES],
+    /// Whether no score is NaN or `+inf`.
+    usable: bool,
+}
+
+#[multiversion(targets("x86_64+avx+avx2"))]
+fn lanes(scores: &[f32], penalties: &[f32]) -> Lanes {
+    let mut largest = [f32::NEG_INFINITY; LANES];
+    let mut wrong = [0u32; LANES];
+    let mut look = |scores: &[f32], penalties: &[f32]| {
+        for lane in 0..scores.len() {
+            let score = scores[lane] + penalties[lane];
+            largest[lane] = if score > largest[lane] {
+                score
+            } else {
+                largest[lane]
+            };
+            // Not `score >= INFINITY`, which is false for NaN.
+            wrong[lane] |= if scores[lane] < f32::INFINITY {
+                0
+            } else {
+                u32::MAX
+            };
+        }
+    };
+    let (blocks, rest) = scores.as_chunks::<LANES>();
+    let (penalty_blocks, rest_penalties) = penalties.as_chunks::<LANES>();
+    for (scores, penalties) in blocks.iter().zip(penalty_blocks) {
+        look(scores, penalties);
+    }
+    look(rest, rest_penalties);
+    Lanes {
+        largest,
+        usable: wrong == [0; LANES],
+    }
+}
+
+/// The `k`-th largest value, `k` from 1 to [`LANES`]; repeated values count as often as they occur.
+#[multiversion(targets("x86_64+avx+avx2"))]
+fn kth_largest(values: &[f32; LANES], k: usize) -> f32 {
+    let mut greater = [0u32; LANES];
+    for &other in values {
+        for (greater, &value) in greater.iter_mut().zip(values) {
+            *greater = greater.wrapping_add(u32::from(other > value));
+        }
+    }
+    let among = values
+        .iter()
+        .zip(&greater)
+        .filter(|(_, greater)| (**greater as usize) < k);
+    among.fold(f32::INFINITY, |kth, (&value, _)| kth.min(value))
+}
+
+/// Appends the blocks of [`LANES`] scores in which one exceeds the floor, with a bit for each.
+#[multiversion(targets("x86_64+avx+avx2"))]
+fn blocks_above(scores: &[f32], floor: f32, out: &mut Vec<(u32, u32)>) {
+    for (block, scores) in scores.chunks(LANES).enumerate() {
+        let any = scores.iter().fold(0, |any, &s| any | u32::from(s > floor));
+        if any != 0 {
+            let bit = |(lane, &score): (usize, &f32)| u32::from(score > floor) << lane;
+            let bits = scores.iter().enumerate().map(bit).fold(0, |a, b| a | b);
+            out.push((block as u32, bits));
+        }
     }
 }
 
@@ -169,8 +257,9 @@ mod tests {
     use crate::Sequences;
 
     fn items(row: &[f32], k: usize) -> Vec<i32> {
-        let places = best(row, k, |_| false).unwrap();
-        places.into_iter().map(Place::item).collect()
+        let mut best = Best::new(k);
+        let places = best.read(row, &Hidden::new(row.len())).unwrap();
+        places.iter().map(|place| place.item()).collect()
     }
 
     #[test]
@@ -195,9 +284,19 @@ mod tests {
         let mut row = [0.0; 300];
         row[..10].fill(1.0);
         row[299] = f32::NAN;
-        assert_eq!(best(&row, 2, |_| false), Err(299));
+        let read = |row: &[f32]| {
+            Best::new(2)
+                .read(row, &Hidden::new(300))
+                .map(<[Place]>::to_vec)
+        };
+        assert_eq!(read(&row), Err(299));
         row[298] = f32::INFINITY;
-        assert_eq!(best(&row, 2, |_| false), Err(298));
+        assert_eq!(read(&row), Err(298));
+    }
+
+    #[test]
+    fn constant_scores_of_many_pieces_give_the_first_ids() {
+        assert_eq!(items(&vec![0.5; 10_000], 40), (1..=40).collect::<Vec<_>>());
     }
 
     #[test]
