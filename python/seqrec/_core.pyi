@@ -14,6 +14,8 @@ __all__ = [
     "auc",
     "bootstrap_auc",
     "bootstrap_means",
+    "contain",
+    "count_items",
     "count_pairs",
     "draw_evaluation_negatives",
     "encode_integers",
@@ -25,6 +27,7 @@ __all__ = [
     "fill_relevance_pairs",
     "fill_relevance_sequences",
     "first_occurrences",
+    "group_events",
     "keyed_hash",
     "mark_repeats",
     "n_core",
@@ -57,13 +60,23 @@ def encode_strings(
 def sort_events(users: NDArray[np.int32], times: NDArray[np.int64] | None) -> NDArray[np.int64]:
     """The permutation that sorts by (user, time), stable in input order."""
 
-def mark_repeats(
+def group_events(
     users: NDArray[np.int32],
+    items: NDArray[np.int32],
+    times: NDArray[np.int64] | None,
+    n_users: int,
+) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int64] | None]:
+    """(offsets, items, times): the events of users 0..n_users by (user, time), stable in input
+    order; user u has those from offsets[u] to offsets[u + 1].
+    """
+
+def mark_repeats(
+    offsets: NDArray[np.int64],
     items: NDArray[np.int32],
     times: NDArray[np.int64] | None,
     policy: str,
 ) -> tuple[NDArray[np.bool_], int, int]:
-    """(keep, exact duplicates, other repeats dropped) for events sorted by (user, time).
+    """(keep, exact duplicates, other repeats dropped) for grouped events (see group_events).
 
     Exact duplicates (user, item, time) are always dropped when there are times, the first stays.
     policy: "keep", "first" (a user's first event of each item) or "drop-consecutive".
@@ -88,6 +101,20 @@ def sorted_sets(
     items: NDArray[np.int32], starts: NDArray[np.int64], stops: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
     """(offsets, members): the ascending distinct items of each user."""
+
+def count_items(
+    items: NDArray[np.int32], starts: NDArray[np.int64], stops: NDArray[np.int64], n_items: int
+) -> NDArray[np.int64]:
+    """How often each item 1..=n_items occurs inside the ranges."""
+
+def contain(
+    items: NDArray[np.int32],
+    starts: NDArray[np.int64],
+    stops: NDArray[np.int64],
+    users: NDArray[np.int32],
+    targets: NDArray[np.int32],
+) -> NDArray[np.bool_]:
+    """Whether targets[i] is among the items of user users[i]."""
 
 def count_pairs(
     items: NDArray[np.int32],

@@ -44,10 +44,15 @@ CALLS = {
     "encode_integers": {"ids": np.array([5, 3, 5], I64)},
     "encode_strings": TEXTS,
     "sort_events": {"users": EVENTS["users"], **TIMES},
-    "mark_repeats": {**EVENTS, **TIMES, "policy": "first"},
+    "group_events": {**EVENTS, **TIMES, "n_users": 2},
+    "mark_repeats": {
+        "offsets": np.array([0, 2, 4], I64), "items": EVENTS["items"], **TIMES, "policy": "first",
+    },
     "n_core": {**EVENTS, "n_users": 2, "n_items": 2, "min_user": 1, "min_item": 1},
     "first_occurrences": ITEMS,
     "sorted_sets": ITEMS,
+    "count_items": {**ITEMS, "n_items": 3},
+    "contain": {**ITEMS, "users": ROWS["users"], "targets": np.array([4, 2], I32)},
     "count_pairs": {**ITEMS, "window": 2, "ordered": True},
     "keyed_hash": {"purpose": "small", "part": "", **TEXTS, "draw": "", "attempt": ""},
     "draw_evaluation_negatives": {

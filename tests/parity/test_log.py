@@ -15,6 +15,14 @@ def sort_events(users, times=None):
     return _core.sort_events(np.array(users, dtype=np.int32), times).tolist()
 
 
+def group_events(users, items, times=None, n_users=5):
+    times = None if times is None else np.array(times, dtype=np.int64)
+    offsets, items, times = _core.group_events(
+        np.array(users, dtype=np.int32), np.array(items, dtype=np.int32), times, n_users
+    )
+    return offsets.tolist(), items.tolist(), None if times is None else times.tolist()
+
+
 users = st.integers(0, 4) | st.sampled_from([2**20, 2**31 - 1])
 times = st.integers(-2, 2) | st.sampled_from([-(2**63), 2**63 - 1])
 
@@ -24,6 +32,27 @@ def test_kernel_equals_its_twin(events, timed):
     users = [event[0] for event in events]
     times = [event[1] for event in events] if timed else None
     assert sort_events(users, times) == reference.sort_events(users, times)
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), times), max_size=60), st.booleans())
+def test_groups_are_the_sorted_events(events, timed):
+    users = [event[0] for event in events]
+    times = [event[1] for event in events] if timed else None
+    order = reference.sort_events(users, times)
+    offsets, items, found = group_events(users, range(len(users)), times)
+    assert (items, found) == (order, [times[row] for row in order] if timed else None)
+    assert np.diff(offsets).tolist() == np.bincount(users, minlength=5).tolist()
+
+
+def test_a_user_beyond_the_range_is_refused_with_its_row():
+    with pytest.raises(DataError, match=r"`users`\[1\] is 5, outside 0..=4"):
+        group_events([0, 5], [1, 1])
+
+
+@pytest.mark.parametrize(("items", "times"), [([1], [1, 2]), ([1, 2], [1])])
+def test_columns_of_different_lengths_are_refused(items, times):
+    with pytest.raises(DataError, match="has length 1, but 2 is needed"):
+        group_events([0, 0], items, times)
 
 
 def test_equal_times_keep_the_order_of_the_rows():
@@ -63,4 +92,5 @@ def test_same_order_for_any_number_of_threads(same_bytes):
     users = rng.integers(0, 300, 50_000, dtype=np.int32)
     times = rng.integers(0, 50, 50_000)
     assert same_bytes(lambda: [_core.sort_events(users, times), _core.sort_events(users, None)])
+    assert same_bytes(lambda: _core.group_events(users, users, times, 300))
     assert (_core.sort_events(users, times) == np.lexsort((times, users))).all()

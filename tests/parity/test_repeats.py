@@ -12,10 +12,15 @@ from seqrec.errors import ConfigError, DataError
 POLICIES = ("keep", "first", "drop-consecutive")
 
 
+def offsets_of(users):
+    """Where the events of each user start in a sorted log, and the end of the last."""
+    return np.searchsorted(users, np.arange(max([*users, -1]) + 2)).astype(np.int64)
+
+
 def mark_repeats(users, items, times=None, policy="keep"):
     times = None if times is None else np.array(times, dtype=np.int64)
     keep, duplicates, repeats = _core.mark_repeats(
-        np.array(users, dtype=np.int32), np.array(items, dtype=np.int32), times, policy
+        offsets_of(users), np.array(items, dtype=np.int32), times, policy
     )
     assert keep.dtype == np.bool_
     return keep.tolist(), duplicates, repeats
@@ -66,9 +71,18 @@ def test_an_unknown_policy_is_refused_with_the_choices():
         mark_repeats([0], [1], policy="last")
 
 
-def test_users_out_of_order_are_refused():
-    with pytest.raises(DataError, match=r"`users`\[1\] is 0, outside 1..="):
-        mark_repeats([1, 0], [1, 1])
+@pytest.mark.parametrize(
+    ("offsets", "refused"),
+    [
+        ([], "length 0"),
+        ([1, 2], r"\[0\] is 1"),
+        ([0, 3], r"\[1\] is 3"),
+        ([0, 2, 1], r"\[2\] is 1"),
+    ],
+)
+def test_offsets_that_are_not_those_of_the_items_are_refused(offsets, refused):
+    with pytest.raises(DataError, match=f"`offsets`.*{refused}"):
+        _core.mark_repeats(np.array(offsets, np.int64), np.ones(2, np.int32), None, "keep")
 
 
 def test_times_out_of_order_are_refused():
@@ -76,21 +90,20 @@ def test_times_out_of_order_are_refused():
         mark_repeats([0, 0], [1, 1], [5, 4])
 
 
-@pytest.mark.parametrize(("items", "times"), [([1], [1, 2]), ([1, 2], [1])])
-def test_columns_of_different_lengths_are_refused(items, times):
-    with pytest.raises(DataError, match="has length 1, but 2 is needed"):
-        mark_repeats([0, 0], items, times)
+def test_a_time_is_needed_for_each_item():
+    with pytest.raises(DataError, match="`times` has length 1, but 2 is needed"):
+        mark_repeats([0, 0], [1, 2], [1])
 
 
 @pytest.mark.parametrize("policy", POLICIES)
 def test_same_marks_for_any_number_of_threads(same_bytes, policy):
     rng = np.random.default_rng(0)
-    users = np.sort(rng.integers(0, 300, 20_000, dtype=np.int32))
+    offsets = offsets_of(np.sort(rng.integers(0, 300, 20_000)))
     times = np.arange(20_000) // 3
     items = rng.integers(1, 9, 20_000, dtype=np.int32)
 
     def call():
-        keep, *counts = _core.mark_repeats(users, items, times, policy)
+        keep, *counts = _core.mark_repeats(offsets, items, times, policy)
         return [keep, np.array(counts)]
 
     assert same_bytes(call)

@@ -35,6 +35,32 @@ def test_sets_equal_their_twin(histories):
     assert (offsets[0], offsets[-1]) == (0, len(members))
 
 
+@given(histories)
+def test_counts_equal_their_twin(histories):
+    counts = _core.count_items(*store(histories), 6)
+    assert counts.dtype == np.int64
+    assert counts.tolist() == reference.count_items(histories, 6)
+
+
+def test_an_item_beyond_the_catalogue_is_not_counted():
+    with pytest.raises(DataError, match=r"`items`\[1\] is 3, outside 1..=2"):
+        _core.count_items(*store([[1, 3]]), 2)
+
+
+@given(histories.filter(len), st.data())
+def test_targets_are_found_in_their_own_history(histories, data):
+    row = st.tuples(st.integers(0, len(histories) - 1), st.integers(1, 7))
+    rows = data.draw(st.lists(row, max_size=9))
+    users, targets = np.array(rows, dtype=np.int32).reshape(-1, 2).T.copy()
+    found = _core.contain(*store(histories), users, targets)
+    assert found.tolist() == [target in histories[user] for user, target in rows]
+
+
+def test_a_target_is_needed_for_each_user():
+    with pytest.raises(DataError, match="`targets` has length 1, but 2 is needed"):
+        _core.contain(*store([[1]]), np.zeros(2, np.int32), np.ones(1, np.int32))
+
+
 def test_an_item_is_new_to_each_user():
     assert _core.first_occurrences(*store([[5, 6, 5], [], [5]])).tolist() == [1, 1, 0, 1]
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqrec import _core
+from seqrec.data.arrays import count_codes
 from seqrec.data.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 _QUANTILES = {"min": 0.0, "q25": 0.25, "median": 0.5, "q75": 0.75, "q90": 0.9, "q99": 0.99,
               "max": 1.0}  # fmt: skip
+
+_PIECE = 1 << 21  # events that are sorted at a time: a copy of all of them would not always fit
 
 
 def fingerprint(
@@ -123,8 +126,9 @@ def _format(value: object) -> str:
 
 def _repeated_pairs(dataset: Dataset) -> int:
     """Actions on an item that the user has taken before."""
-    _, distinct = _core.sorted_sets(dataset.items, dataset.offsets[:-1], dataset.offsets[1:])
-    return dataset.n_events - len(distinct)
+    sequences = dataset.sequences
+    first = _core.first_occurrences(sequences.items, sequences.starts, sequences.stops)
+    return dataset.n_events - int(np.count_nonzero(first))
 
 
 def _same_time_share(dataset: Dataset) -> float | None:
@@ -143,14 +147,14 @@ def _evaluation(dataset: Dataset) -> dict[str, Any]:
     train = np.ones(dataset.n_events, dtype=bool)
     train[stops[evaluated] - 1] = False
     train[stops[evaluated] - 2] = False
-    counts = np.bincount(dataset.items[train], minlength=dataset.n_items + 1)
-    cold = {
-        name: int((counts[dataset.items[stops[evaluated] - back]] == 0).sum())
-        for name, back in (("cold_valid", 2), ("cold_test", 1))
-    }
+    last = {"cold_valid": stops[evaluated] - 2, "cold_test": stops[evaluated] - 1}
+    counts = count_codes(dataset.items, dataset.n_items + 1)
+    for places in last.values():
+        counts -= count_codes(dataset.items[places], dataset.n_items + 1)
+    cold = {name: int((counts[dataset.items[places]] == 0).sum()) for name, places in last.items()}
     later = None
     if dataset.times is not None and evaluated.any():
-        later = _later_share(dataset.times[train], dataset.times[stops[evaluated] - 1])
+        later = _later_share(dataset.times, train, dataset.times[stops[evaluated] - 1])
     return {
         "evaluated": int(evaluated.sum()),
         "not_evaluated": int((~evaluated).sum()),
@@ -159,8 +163,16 @@ def _evaluation(dataset: Dataset) -> dict[str, Any]:
     }
 
 
-def _later_share(train_times: NDArray[np.int64], test_times: NDArray[np.int64]) -> float:
+def _later_share(
+    times: NDArray[np.int64], train: NDArray[np.bool_], test_times: NDArray[np.int64]
+) -> float:
     """Mean over users of the share of all training events that are later than their test event."""
-    ordered = np.sort(train_times)
-    later = len(ordered) - np.searchsorted(ordered, test_times, side="right")
-    return float(later.mean() / len(ordered))
+    asked = np.sort(test_times)
+    later, total = 0, 0
+    for start in range(0, len(times), _PIECE):
+        piece = slice(start, start + _PIECE)
+        ordered = np.sort(times[piece][train[piece]])
+        places = np.searchsorted(ordered, asked, side="right")
+        later += len(ordered) * len(asked) - int(places.sum())
+        total += len(ordered)
+    return later / len(asked) / total

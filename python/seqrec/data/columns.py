@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from seqrec import _core
+from seqrec.data.arrays import look_up
 from seqrec.data.vocabulary import Vocabulary
 from seqrec.errors import DataError
 
@@ -78,19 +79,44 @@ def encode_ids(column: Any, name: str, where: Where) -> tuple[NDArray[np.int32],
         DataError: for nulls, floats and other types, integers beyond int64.
     """
     column = _decoded_type(column)
-    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    is_dictionary = pa.types.is_dictionary(column.type)
+    kind = column.type.value_type if is_dictionary else column.type
     _check_id_type(column, kind, name, where)
-    if not pa.types.is_dictionary(column.type):
-        column = column.dictionary_encode()
-    column = column.unify_dictionaries()
     _check_no_nulls(column, name, where)
-    places = np.concatenate([chunk.indices.to_numpy() for chunk in column.chunks])
-    values = column.chunk(0).dictionary
+    if is_dictionary:
+        return _encode_dictionary(column, kind, name, where)
     if pa.types.is_integer(kind):
-        codes, vocabulary = _encode_integers(_as_int64(values, places, name, where))
-    else:
-        codes, vocabulary = _encode_strings(values.cast(pa.large_string()))
-    return _used(codes[places], vocabulary)
+        return _encode_integers(_as_int64(column, None, name, where))
+    return _encode_strings(column)
+
+
+def merge_vocabularies(
+    codes: NDArray[np.int32], pieces: list[tuple[int, Vocabulary]], name: str
+) -> Vocabulary:
+    """The vocabulary of a column whose pieces were encoded one by one; codes become its own.
+
+    Args:
+        codes: int32 [E], written in place unless there is one piece.
+        pieces: how many rows each has, and the vocabulary of its codes; emptied.
+        name: of the column, for errors.
+
+    Raises:
+        DataError: if some pieces hold integers and others strings.
+    """
+    if len(pieces) == 1:
+        return pieces.pop()[1]
+    if len({vocabulary.ids.type for _, vocabulary in pieces}) > 1:
+        raise DataError(f"column {name!r} holds integers in one place and strings in another")
+    lengths = [(rows, len(vocabulary)) for rows, vocabulary in pieces]
+    ids = pa.chunked_array([vocabulary.ids for _, vocabulary in pieces])
+    pieces.clear()
+    encode = _encode_integers if pa.types.is_int64(ids.type) else _encode_strings
+    places, merged = encode(ids)
+    start = first = 0
+    for rows, n_ids in lengths:
+        look_up(places[first : first + n_ids], codes[start : start + rows])
+        start, first = start + rows, first + n_ids
+    return merged
 
 
 def encode_texts(column: Any, name: str, where: Where) -> tuple[NDArray[np.int32], Vocabulary]:
@@ -134,9 +160,9 @@ def read_times(column: Any, name: str, where: Where) -> NDArray[np.int64]:
         column = _parse_times(column, name, where)
     kind = column.type
     if pa.types.is_integer(kind):
-        return _as_int64(column, None, name, where).to_numpy()
+        return _as_numpy(_as_int64(column, None, name, where))
     if pa.types.is_timestamp(kind) or pa.types.is_date64(kind):
-        return column.cast(pa.int64()).to_numpy()
+        return _as_numpy(column.cast(pa.int64()))
     if pa.types.is_date32(kind):
         return column.cast(pa.int32()).to_numpy().astype(np.int64)
     if pa.types.is_floating(kind):
@@ -165,15 +191,38 @@ def read_ratings(column: Any, name: str, where: Where) -> NDArray[np.float32]:
         raise DataError(f"{where(row)}: column {name!r} has {_shown(value)}, no number") from None
 
 
-def _encode_integers(values: Any) -> tuple[NDArray[np.int32], Vocabulary]:
-    codes, ids = _core.encode_integers(np.ascontiguousarray(values.to_numpy()))
+def _encode_dictionary(
+    column: Any, kind: Any, name: str, where: Where
+) -> tuple[NDArray[np.int32], Vocabulary]:
+    column = column.unify_dictionaries()
+    places = np.concatenate([chunk.indices.to_numpy() for chunk in column.chunks])
+    values = pa.chunked_array([column.chunk(0).dictionary])
+    if pa.types.is_integer(kind):
+        codes, vocabulary = _encode_integers(_as_int64(values, places, name, where))
+    else:
+        codes, vocabulary = _encode_strings(values)
+    return _used(codes[places], vocabulary)
+
+
+def _encode_integers(column: Any) -> tuple[NDArray[np.int32], Vocabulary]:
+    codes, ids = _core.encode_integers(_as_numpy(column))
     return codes, Vocabulary.from_integers(ids)
 
 
-def _encode_strings(values: Any) -> tuple[NDArray[np.int32], Vocabulary]:
-    offsets, data = Vocabulary(values).texts()
-    codes, offsets, data = _core.encode_strings(offsets, data)
-    return codes, Vocabulary.from_strings(offsets, data)
+def _encode_strings(column: Any) -> tuple[NDArray[np.int32], Vocabulary]:
+    column = column.cast(pa.large_string()).combine_chunks()
+    strings = column.chunk(0) if isinstance(column, pa.ChunkedArray) else column
+    _, offsets, data = strings.buffers()
+    places = np.frombuffer(offsets, dtype=np.int64) if offsets else np.zeros(1, dtype=np.int64)
+    places = places[strings.offset : strings.offset + len(strings) + 1]
+    codes, places, data = _core.encode_strings(places, np.frombuffer(data or b"", dtype=np.uint8))
+    return codes, Vocabulary.from_strings(places, data)
+
+
+def _as_numpy(column: Any) -> NDArray[Any]:
+    """The numbers of a chunked array without nulls; those of a single chunk are not copied."""
+    chunks = [chunk.to_numpy() for chunk in column.chunks]
+    return chunks[0] if len(chunks) == 1 else np.concatenate([np.empty(0, np.int64), *chunks])
 
 
 def _used(codes: NDArray[np.int32], vocabulary: Vocabulary) -> tuple[NDArray[np.int32], Vocabulary]:
@@ -210,6 +259,8 @@ def _check_id_type(column: Any, kind: Any, name: str, where: Where) -> None:
 
 def _check_no_nulls(column: Any, name: str, where: Where) -> None:
     kind = column.type
+    if not (column.null_count or pa.types.is_dictionary(kind) or pa.types.is_floating(kind)):
+        return
     if pa.types.is_dictionary(column.type) and any(c.dictionary.null_count for c in column.chunks):
         # Arrow before 25 sees the nulls of the rows but not those of the values they point to.
         column = column.cast(column.type.value_type)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from seqrec import _core
 from seqrec.config import check
+from seqrec.data.arrays import count_codes, look_up
 from seqrec.data.audit import build_audit, fingerprint
 from seqrec.data.sequences import Sequences
 from seqrec.data.split import Split, SplitName, global_time, leave_one_out
@@ -58,7 +59,7 @@ class Dataset:
     @classmethod
     def from_events(
         cls,
-        users: NDArray[np.int32],
+        offsets: NDArray[np.int64],
         items: NDArray[np.int32],
         times: NDArray[np.int64] | None,
         user_ids: Vocabulary,
@@ -68,22 +69,20 @@ class Dataset:
         """The data set of events in order: users and items that do not occur are left out.
 
         Args:
-            users: int32 [E], codes of `user_ids`, ascending.
-            items: int32 [E], codes of `item_ids`.
-            times: int64 [E] or None.
+            offsets: int64 [len(user_ids) + 1]; user code u has the events offsets[u]..offsets[u+1].
+            items: int32 [E], codes of `item_ids`; taken over, and written to.
+            times: int64 [E] or None; taken over.
             user_ids: raw ids of the user codes.
             item_ids: raw ids of the item codes.
             removed: what was removed from the source, for the audit.
         """
-        lengths = np.bincount(users, minlength=len(user_ids))
-        user_codes = np.flatnonzero(lengths)
-        item_codes = np.flatnonzero(np.bincount(items, minlength=len(item_ids)))
+        user_codes = np.flatnonzero(np.diff(offsets))
+        item_codes = np.flatnonzero(count_codes(items, len(item_ids)))
         places = np.zeros(len(item_ids), dtype=np.int32)
         places[item_codes] = np.arange(1, len(item_codes) + 1, dtype=np.int32)
-        offsets = np.zeros(len(user_codes) + 1, dtype=np.int64)
-        np.cumsum(lengths[user_codes], out=offsets[1:])
+        offsets = np.append(offsets[user_codes], offsets[-1:])
         kept_users, kept_items = user_ids.subset(user_codes), item_ids.subset(item_codes)
-        ids = places[items]
+        ids = look_up(places, items)
         digest = fingerprint(offsets, ids, times, kept_users, kept_items)
         dataset = cls(ids, offsets, times, kept_users, kept_items, {}, digest)
         dataset.audit.update(build_audit(dataset, removed))
@@ -136,12 +135,13 @@ class Dataset:
         kept = _core.keyed_hash("small", "", offsets, data, "", "") < _SMALL_BELOW
         if not kept.any():
             raise DataError(f"small: the hash keeps none of the {self.n_users} users")
-        users = np.repeat(np.arange(self.n_users, dtype=np.int32), np.diff(self.offsets))
-        keep = kept[users]
+        lengths = np.diff(self.offsets)
+        keep = np.repeat(kept, lengths)
+        offsets = np.append(0, np.cumsum(np.where(kept, lengths, 0)))
         times = None if self.times is None else self.times[keep]
         removed = {**self.audit["source"], "small_of": self.fingerprint}
         return Dataset.from_events(
-            users[keep], self.items[keep] - 1, times, self.user_ids, self.item_ids, removed
+            offsets, self.items[keep] - 1, times, self.user_ids, self.item_ids, removed
         )
 
     def save(self, folder: str | Path, *, overwrite: bool = False) -> None:

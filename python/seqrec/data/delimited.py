@@ -75,7 +75,8 @@ def read_delimited(path: Path, layout: Layout, columns: Columns) -> RawTable:
     return RawTable(
         source=str(path),
         names=roles,
-        columns={role: table.column(role) for role in roles},
+        n_rows=len(table),
+        pieces=[{role: table.column(role) for role in roles}],
         where=lambda row: f"{path}, line {_line_of(path, layout, row)}",
         is_text=True,
     )

@@ -9,11 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seqrec.data.arrays import check_array
+from seqrec import _core
+from seqrec.data.arrays import Joined, check_array
 from seqrec.data.columns import (
     Columns,
+    Where,
     encode_ids,
     encode_texts,
+    merge_vocabularies,
     read_ratings,
     read_times,
 )
@@ -22,6 +25,7 @@ from seqrec.data.delimited import read_csv
 from seqrec.data.movielens import FILES as MOVIELENS_FILES
 from seqrec.data.movielens import read_movielens
 from seqrec.data.prepare import PrepareConfig, prepare
+from seqrec.data.sequences import Sequences
 from seqrec.data.split import Split
 from seqrec.data.tables import PARQUET_SUFFIXES, RawTable, read_frame, read_parquet
 from seqrec.data.vocabulary import Vocabulary
@@ -164,23 +168,55 @@ class Interactions:
         """
         return prepare(self, config or PrepareConfig())
 
+    def sequences(self) -> Sequences:
+        """The log as it is, user by user and oldest first; item ids are codes + 1.
+
+        Nothing is dropped, filtered, counted or fingerprinted: that is what `prepare` is for.
+        """
+        offsets, items, _ = _core.group_events(
+            self.users, self.items, self.times, len(self.user_ids)
+        )
+        items += 1
+        return Sequences(items, offsets[:-1], offsets[1:])
+
     def split(self, name: str = "leave_one_out", cuts: tuple[int, int] | None = None) -> Split:
         """`prepare().split(name, cuts)`."""
         return self.prepare().split(name, cuts)
 
     @classmethod
     def _from_table(cls, table: RawTable) -> Interactions:
-        names, columns, where = table.names, table.columns, table.where
-        if len(columns["user"]) == 0:
+        if table.n_rows == 0:
             raise DataError(f"{table.source}: no rows")
         encode = encode_texts if table.is_text else encode_ids
-        users, user_ids = encode(columns["user"], names["user"], where)
-        items, item_ids = encode(columns["item"], names["item"], where)
-        times = read_times(columns["time"], names["time"], where) if "time" in names else None
-        ratings = None
-        if "rating" in names:
-            ratings = read_ratings(columns["rating"], names["rating"], where)
+        read = {role: Joined(table.n_rows) for role in table.names}
+        ids: dict[str, list[tuple[int, Vocabulary]]] = {"user": [], "item": []}
+        start = 0
+        for piece in filter(_has_rows, table.pieces):
+            where = _from_row(start, table.where)
+            for role, vocabularies in ids.items():
+                codes, vocabulary = encode(piece[role], table.names[role], where)
+                read[role].add(codes)
+                vocabularies.append((len(codes), vocabulary))
+            for role, reader in (("time", read_times), ("rating", read_ratings)):
+                if role in read:
+                    read[role].add(reader(piece[role], table.names[role], where))
+            start += len(piece["user"])
+            del piece  # before the next one is read
+        users, items = read["user"].array, read["item"].array
+        user_ids = merge_vocabularies(users, ids["user"], table.names["user"])
+        item_ids = merge_vocabularies(items, ids["item"], table.names["item"])
+        times = read["time"].array if "time" in read else None
+        ratings = read["rating"].array if "rating" in read else None
         return cls(users, items, times, ratings, user_ids, item_ids, table.source)
+
+
+def _has_rows(piece: dict[str, Any]) -> bool:
+    return len(piece["user"]) > 0
+
+
+def _from_row(start: int, where: Where) -> Where:
+    """Names the rows of a piece that starts at row `start`."""
+    return lambda row: where(start + row)
 
 
 def _read_file(path: Path, columns: Columns) -> RawTable:

@@ -55,9 +55,8 @@ def evaluation_negatives(
 
 def is_positive(part: Part) -> NDArray[np.bool_]:
     """Which targets are positives of the relevance task: not in their own history; bool [M]."""
-    through = part.through_target
-    first = _core.first_occurrences(through.items, through.starts, through.stops)
-    return first[part.inputs.stops[part.users]].astype(bool)
+    inputs = part.inputs
+    return ~_core.contain(inputs.items, inputs.starts, inputs.stops, part.users, part.targets)
 
 
 def write_pairs(path: str | Path, split: Split, part: Part, negatives: NDArray[np.int32]) -> None:

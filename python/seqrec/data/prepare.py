@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from seqrec import _core
 from seqrec.config import check
+from seqrec.data.arrays import compress
 from seqrec.data.dataset import Dataset
 from seqrec.errors import DataError
 
@@ -52,16 +53,12 @@ def prepare(log: Interactions, config: PrepareConfig) -> Dataset:
     Raises:
         DataError: if the n-core filter leaves nothing; says how many actions each round kept.
     """
-    order = _core.sort_events(log.users, log.times)
-    events = _Events(log.users[order], log.items[order], _take(log.times, order))
+    events = _Events(*_core.group_events(log.users, log.items, log.times, len(log.user_ids)))
     keep, duplicates, repeats = _core.mark_repeats(
-        events.users, events.items, events.times, config.repeats
+        events.offsets, events.items, events.times, config.repeats
     )
     events = events.where(keep)
-    keep, rounds = _core.n_core(
-        events.users, events.items, len(log.user_ids), len(log.item_ids),
-        config.min_user, config.min_item,
-    )  # fmt: skip
+    keep, rounds = _core_of(events, log, config)
     kept = int(keep.sum())
     if kept == 0:
         steps = " -> ".join(str(count) for count in (len(keep), *rounds.tolist()))
@@ -81,22 +78,37 @@ def prepare(log: Interactions, config: PrepareConfig) -> Dataset:
         "filtered": len(keep) - kept,
     }
     events = events.where(keep)
+    del keep  # a byte for each action, while the audit needs some
     return Dataset.from_events(
-        events.users, events.items, events.times, log.user_ids, log.item_ids, removed
+        events.offsets, events.items, events.times, log.user_ids, log.item_ids, removed
     )
 
 
 @dataclass(frozen=True, slots=True)
 class _Events:
-    users: NDArray[np.int32]
+    """Events of our own making, user by user: what goes makes room for the rest."""
+
+    offsets: NDArray[np.int64]
     items: NDArray[np.int32]
     times: NDArray[np.int64] | None
 
     def where(self, keep: NDArray[np.bool_]) -> _Events:
         if keep.all():
             return self
-        return _Events(self.users[keep], self.items[keep], _take(self.times, keep))
+        dropped = np.flatnonzero(~keep)
+        offsets = self.offsets - np.searchsorted(dropped, self.offsets)
+        times = None if self.times is None else compress(self.times, keep)
+        return _Events(offsets, compress(self.items, keep), times)
 
 
-def _take(times: NDArray[np.int64] | None, index: NDArray[Any]) -> NDArray[np.int64] | None:
-    return None if times is None else times[index]
+def _core_of(
+    events: _Events, log: Interactions, config: PrepareConfig
+) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+    """(keep, events left after each round) of the n-core filter."""
+    if config.min_user == config.min_item == 1:
+        return np.ones(len(events.items), dtype=np.bool_), np.zeros(0, dtype=np.int64)
+    n_users = len(log.user_ids)
+    users = np.repeat(np.arange(n_users, dtype=np.int32), np.diff(events.offsets))
+    return _core.n_core(
+        users, events.items, n_users, len(log.item_ids), config.min_user, config.min_item
+    )

@@ -114,7 +114,7 @@ class Split:
 
 def item_counts(sequences: Sequences, n_items: int) -> NDArray[np.int64]:
     """How often each item 1..=N occurs in the sequences: int64 [N]."""
-    return np.bincount(sequences.events(), minlength=n_items + 1)[1:].astype(np.int64)
+    return _core.count_items(sequences.items, sequences.starts, sequences.stops, n_items)
 
 
 def leave_one_out(dataset: Dataset) -> Split:

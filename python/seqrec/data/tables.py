@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bisect
 import glob
-import itertools
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,23 +17,26 @@ from seqrec.data.columns import Columns, Where
 from seqrec.errors import DataError
 
 PARQUET_SUFFIXES = (".parquet", ".parq", ".pq")
+_PIECE = 1 << 21  # rows of a Parquet file that are in memory as they were stored
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RawTable:
-    """The wanted columns of a log as they were read.
+    """The wanted columns of a log as they are read, piece by piece.
 
     Attributes:
-        source: what was read, for messages.
+        source: what is read, for messages.
         names: the column name of each role that is there: "user", "item", "time", "rating".
-        columns: an Arrow chunked array for each role.
+        n_rows: how many rows there are in all pieces.
+        pieces: an Arrow chunked array for each role, of the rows of each piece in turn.
         where: names a row, for messages.
         is_text: whether every column is text from a file without types.
     """
 
     source: str
     names: dict[str, str]
-    columns: dict[str, Any]
+    n_rows: int
+    pieces: Iterable[dict[str, Any]]
     where: Where
     is_text: bool = False
 
@@ -41,34 +44,40 @@ class RawTable:
 def read_parquet(path: str | Path, columns: Columns) -> RawTable:
     """The log in a Parquet file, in the files of a glob, or in a folder of shards, by name.
 
-    In folders, at any depth, files and folders whose names start with "_" or "." are ignored.
+    In folders, at any depth, files and folders whose names start with "_" or "." are ignored. Rows
+    are read when the pieces are: files larger than memory pass through it.
 
     Raises:
         DataError: if there is no file, one cannot be read, lacks a column or differs in its types.
     """
     paths = _parquet_paths(path)
+    schemas: list[pa.Schema] = []
+    starts = [0]
     roles: dict[str, str] = {}
-    tables: list[pa.Table] = []
     for place, file in enumerate(paths):
-        table, found = _read_file(file, columns)
+        schema, rows, found = _read_schema(file, columns)
         if place and found != roles:
             raise DataError(f"{file} has columns {found}, but {paths[0]} has {roles}")
         roles = found
-        tables.append(table)
-    starts = [0, *itertools.accumulate(len(table) for table in tables)]
+        schemas.append(schema)
+        starts.append(starts[-1] + rows)
 
     def where(row: int) -> str:
         place = bisect.bisect_right(starts, row) - 1
         return f"{paths[min(place, len(paths) - 1)]}, row {row - starts[place]} (the first is 0)"
 
     try:
-        table = _concatenated(tables)
+        schema = _common_schema(schemas)
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
         raise DataError(f"{path}: the files differ in the types of a column: {error}") from None
+    # Text is read as times in the one way that fits every row, so all rows have to be there.
+    whole = "time" in roles and not _is_number_or_time(schema.field(roles["time"]).type)
+    size = max(starts[-1], 1) if whole else _PIECE
     return RawTable(
         source=str(path),
         names=roles,
-        columns={role: table.column(name) for role, name in roles.items()},
+        n_rows=starts[-1],
+        pieces=_parquet_pieces(paths, roles, schema, size),
         where=where,
     )
 
@@ -94,7 +103,9 @@ def read_frame(frame: Any, columns: Columns, source: str = "data frame") -> RawT
         return f"{source}, row {row} (the first is 0)"
 
     arrays = {role: _arrow_column(eager, name, where) for role, name in roles.items()}
-    return RawTable(source=source, names=roles, columns=arrays, where=where)
+    return RawTable(
+        source=source, names=roles, n_rows=len(arrays["user"]), pieces=[arrays], where=where
+    )
 
 
 def _parquet_paths(path: str | Path) -> list[Path]:
@@ -119,30 +130,73 @@ def _is_hidden(relative: Path) -> bool:
     return any(part.startswith(("_", ".")) for part in relative.parts)
 
 
-def _read_file(path: Path, columns: Columns) -> tuple[pa.Table, dict[str, str]]:
+def _read_schema(path: Path, columns: Columns) -> tuple[pa.Schema, int, dict[str, str]]:
+    """The types of the wanted columns, the number of rows, and which column plays which role."""
     try:
         with pq.ParquetFile(path) as file:
-            roles = columns.resolve(file.schema_arrow.names, str(path))
-            return file.read(columns=list(roles.values())), roles
-    except DataError:
-        raise
+            schema, rows = file.schema_arrow, file.metadata.num_rows
     except (OSError, pa.ArrowException, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise DataError(f"cannot read {path} as Parquet: {reason}") from None
+        raise _unreadable(path, error) from None
+    roles = columns.resolve(schema.names, str(path))
+    return pa.schema([schema.field(name) for name in roles.values()]), rows, roles
 
 
-def _concatenated(tables: list[pa.Table]) -> pa.Table:
-    if any(table.schema.types != tables[0].schema.types for table in tables):
-        tables = [_without_dictionaries(table) for table in tables]
-    return pa.concat_tables(tables, promote_options="permissive")
+def _common_schema(schemas: list[pa.Schema]) -> pa.Schema:
+    """The types that the columns of all files fit into."""
+    bare = [schema.remove_metadata() for schema in schemas]
+    if any(schema.types != bare[0].types for schema in bare):
+        bare = [_without_dictionaries(schema) for schema in bare]
+    return pa.unify_schemas(bare, promote_options="permissive")
 
 
-def _without_dictionaries(table: pa.Table) -> pa.Table:
-    for place, field in enumerate(table.schema):
-        if pa.types.is_dictionary(field.type):
-            plain = table.column(place).cast(field.type.value_type)
-            table = table.set_column(place, field.name, plain)
-    return table
+def _without_dictionaries(schema: pa.Schema) -> pa.Schema:
+    def plain(kind: Any) -> Any:
+        return kind.value_type if pa.types.is_dictionary(kind) else kind
+
+    return pa.schema([(field.name, plain(field.type)) for field in schema])
+
+
+def _is_number_or_time(kind: Any) -> bool:
+    numbers = pa.types.is_integer(kind) or pa.types.is_floating(kind)
+    return numbers or pa.types.is_temporal(kind)
+
+
+def _parquet_pieces(
+    paths: list[Path], roles: dict[str, str], schema: pa.Schema, size: int
+) -> Iterator[dict[str, Any]]:
+    """The columns of about `size` rows at a time."""
+    batches: list[Any] = []
+    rows = 0
+    for path in paths:
+        for batch in _parquet_batches(path, list(roles.values()), size):
+            batches.append(pa.Table.from_batches([batch]).cast(schema))
+            rows += len(batch)
+            if rows >= size:
+                yield _by_role(batches, roles)
+                batches, rows = [], 0
+    if batches:
+        yield _by_role(batches, roles)
+    batches.clear()
+    pa.default_memory_pool().release_unused()
+
+
+def _parquet_batches(path: Path, names: list[str], size: int) -> Iterator[Any]:
+    try:
+        with pq.ParquetFile(path, pre_buffer=False) as file:
+            for batch in file.iter_batches(batch_size=size, columns=names):
+                yield batch.select(names)
+    except (OSError, pa.ArrowException, ValueError) as error:
+        raise _unreadable(path, error) from None
+
+
+def _by_role(batches: list[Any], roles: dict[str, str]) -> dict[str, Any]:
+    table = pa.concat_tables(batches)
+    return {role: table.column(name) for role, name in roles.items()}
+
+
+def _unreadable(path: Path, error: Exception) -> DataError:
+    reason = getattr(error, "strerror", None) or error
+    return DataError(f"cannot read {path} as Parquet: {reason}")
 
 
 def _arrow_column(frame: Any, name: str, where: Where) -> Any:

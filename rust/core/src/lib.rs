@@ -19,6 +19,7 @@ pub mod parallel;
 pub mod seed;
 pub mod sequences;
 
+mod dealing;
 pub mod kcore;
 pub mod log;
 pub mod repeats;

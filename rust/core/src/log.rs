@@ -3,12 +3,42 @@
 //! Order is (user, time), stable in the order of the rows. Ties are never broken by item id: that
 //! would hand the model an order that nobody acted in.
 
-use std::ops::Range;
+use crate::dealing::group;
+use crate::{Error, vocab};
 
-use crate::{Error, shares, vocab};
+/// The events of all users, user by user, in the order of their times.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grouped {
+    /// User `u` has the events `offsets[u]..offsets[u + 1]`.
+    pub offsets: Vec<i64>,
+    /// Item of each event.
+    pub items: Vec<i32>,
+    /// Time of each event; empty without times.
+    pub times: Vec<i64>,
+}
 
-/// Shares of one sort: each reads all users, so more of them would cost more than they save.
-const MOST_SHARES: usize = 16;
+/// The events by (user, time), stable in the order of the rows; without times by user alone.
+///
+/// ```
+/// let grouped = seqrec_core::log::group_events(&[1, 0, 1], &[7, 8, 9], Some(&[5, 9, 4]), 2)?;
+/// assert_eq!(grouped.offsets, [0, 1, 3]);
+/// assert_eq!(grouped.items, [8, 9, 7]);
+/// assert_eq!(grouped.times, [9, 4, 5]);
+/// # Ok::<(), seqrec_core::Error>(())
+/// ```
+///
+/// # Errors
+/// [`Error::Length`] for columns of different lengths, [`Error::Range`] for a user outside
+/// `0..n_users`.
+pub fn group_events(
+    users: &[i32],
+    items: &[i32],
+    times: Option<&[i64]>,
+    n_users: usize,
+) -> Result<Grouped, Error> {
+    same_length("items", items.len(), users.len())?;
+    group(users, times, n_users, |row| items[row])
+}
 
 /// The permutation that sorts by (user, time), stable in the order of the rows; without times by
 /// user alone.
@@ -20,89 +50,25 @@ const MOST_SHARES: usize = 16;
 /// ```
 ///
 /// # Errors
-/// [`Error::Length`] if there is not one time for each user, [`Error::Range`] for a negative user.
+/// [`Error::Length`] if there is not one time for each user, [`Error::Range`] for a negative user,
+/// [`Error::TooMany`] for more rows than 32 bits can number.
 pub fn sort_events(users: &[i32], times: Option<&[i64]>) -> Result<Vec<i64>, Error> {
-    same_length(
-        "times",
-        times.map_or(users.len(), <[i64]>::len),
-        users.len(),
-    )?;
-    let n_users = n_groups(users)?;
-    if is_sorted(users, times) {
-        return Ok((0..users.len() as i64).collect());
+    let (found, limit) = (users.len(), u32::MAX as usize);
+    if found > limit {
+        return Err(Error::TooMany {
+            what: "rows",
+            found,
+            limit,
+        });
     }
+    let n_users = n_groups(users)?;
     // Ids far above the number of rows would need a table far larger than the log.
     if n_users > 4 * users.len() {
         let ids: Vec<i64> = users.iter().map(|&user| i64::from(user)).collect();
         return sort_events(&vocab::encode_integers(&ids)?.codes, times);
     }
-    let offsets = offsets(users, n_users);
-    let mut order = vec![0; users.len()];
-    let cuts = shares::cut(&offsets, shares::threads().min(MOST_SHARES));
-    let lengths = cuts.iter().map(|cut| offsets[cut.end] - offsets[cut.start]);
-    let pieces = shares::split(&mut order, lengths);
-    shares::map(cuts.iter().zip(pieces), |(cut, out)| {
-        let offsets = &offsets[cut.start..=cut.end];
-        match times {
-            None => place(users, cut, offsets, |row| row as i64, out),
-            Some(times) => place_by_time(users, times, cut, offsets, out),
-        }
-    });
-    Ok(order)
-}
-
-/// Writes the events of the users in `cut`, user by user and in the order of the rows.
-fn place<T>(
-    users: &[i32],
-    cut: &Range<usize>,
-    offsets: &[usize],
-    event: impl Fn(usize) -> T,
-    out: &mut [T],
-) {
-    let mut next: Vec<usize> = offsets.iter().map(|o| o - offsets[0]).collect();
-    for (row, &user) in users.iter().enumerate() {
-        if cut.contains(&(user as usize)) {
-            let slot = &mut next[user as usize - cut.start];
-            out[*slot] = event(row);
-            *slot += 1;
-        }
-    }
-}
-
-/// As [`place`], then sorts each user by time; the row breaks ties, which makes the sort stable.
-fn place_by_time(
-    users: &[i32],
-    times: &[i64],
-    cut: &Range<usize>,
-    offsets: &[usize],
-    out: &mut [i64],
-) {
-    let mut events = vec![(0, 0); out.len()];
-    place(
-        users,
-        cut,
-        offsets,
-        |row| (times[row], row as i64),
-        &mut events,
-    );
-    for user in offsets.windows(2) {
-        let events = &mut events[user[0] - offsets[0]..user[1] - offsets[0]];
-        if !events.is_sorted() {
-            events.sort_unstable();
-        }
-    }
-    for (out, (_, row)) in out.iter_mut().zip(events) {
-        *out = row;
-    }
-}
-
-fn is_sorted(users: &[i32], times: Option<&[i64]>) -> bool {
-    match times {
-        None => users.is_sorted(),
-        Some(times) => {
-            (1..users.len()).all(|i| (users[i - 1], times[i - 1]) <= (users[i], times[i]))
-        }
-    }
+    let rows = group(users, times, n_users, |row| row as u32 as i32)?.items;
+    Ok(rows.into_iter().map(|row| i64::from(row as u32)).collect())
 }
 
 /// One more than the largest id.
@@ -168,6 +134,24 @@ mod tests {
     #[test]
     fn ids_far_above_the_number_of_rows_need_no_table() {
         assert_eq!(sort_events(&[i32::MAX, 5], None).unwrap(), [1, 0]);
+    }
+
+    #[test]
+    fn users_without_events_have_empty_ranges() {
+        let grouped = group_events(&[3, 1], &[7, 8], None, 5).unwrap();
+        assert_eq!(grouped.offsets, [0, 0, 1, 1, 2, 2]);
+        assert_eq!((grouped.items, grouped.times), (vec![8, 7], vec![]));
+        assert_eq!(
+            group_events(&[], &[], Some(&[]), 2).unwrap().offsets,
+            [0; 3]
+        );
+        assert_eq!(group_events(&[], &[], None, 0).unwrap().offsets, [0]);
+    }
+
+    #[test]
+    fn a_user_outside_the_range_is_named_by_its_row() {
+        let refused = group_events(&[0, 2], &[0, 0], None, 2).unwrap_err();
+        assert_eq!(refused.to_string(), "`users`[1] is 2, outside 0..=1");
     }
 
     proptest! {

@@ -2,7 +2,6 @@
 
 use std::str::FromStr;
 
-use crate::log::same_length;
 use crate::sets::{countable, for_each_repeat};
 use crate::{Error, shares};
 
@@ -47,24 +46,30 @@ pub struct Marked {
 
 /// Marks exact duplicates, of which the first stays, and then applies the policy to the rest.
 ///
-/// Events are sorted by (user, time). Without times nothing is an exact duplicate.
+/// User `u` has the events `offsets[u]..offsets[u + 1]`, in the order of their times. Without times
+/// nothing is an exact duplicate.
 ///
 /// # Errors
-/// [`Error::Length`] for columns of different lengths, [`Error::Range`] where the order falls.
+/// [`Error::Length`] for columns of different lengths, [`Error::Range`] for offsets that are not
+/// those of the items, or where the times fall.
 pub fn mark_repeats(
-    users: &[i32],
+    offsets: &[i64],
     items: &[i32],
     times: Option<&[i64]>,
     policy: Repeats,
 ) -> Result<Marked, Error> {
-    same_length("items", items.len(), users.len())?;
-    same_length(
-        "times",
-        times.map_or(users.len(), <[i64]>::len),
-        users.len(),
-    )?;
-    let bounds = bounds_of_sorted(users, times)?;
-    let mut keep = vec![true; users.len()];
+    let n = items.len();
+    let found = times.map_or(n, <[i64]>::len);
+    if found != n {
+        return Err(Error::Length {
+            name: "times",
+            found,
+            wanted: n,
+            why: "one for each of the items",
+        });
+    }
+    let bounds = bounds(offsets, n)?;
+    let mut keep = vec![true; n];
     let cuts = shares::cut(&bounds, 4 * shares::threads());
     let lengths = cuts.iter().map(|cut| bounds[cut.end] - bounds[cut.start]);
     let pieces = shares::split(&mut keep, lengths);
@@ -75,7 +80,9 @@ pub fn mark_repeats(
             let keep = &mut keep[user[0] - base..user[1] - base];
             let items = &items[user[0]..user[1]];
             if let Some(times) = times {
-                duplicates += drop_duplicates(items, &times[user[0]..user[1]], keep, &mut scratch);
+                let times = &times[user[0]..user[1]];
+                rise("times", user[0], times)?;
+                duplicates += drop_duplicates(items, times, keep, &mut scratch);
             }
             repeats += match policy {
                 Repeats::Keep => 0,
@@ -83,14 +90,13 @@ pub fn mark_repeats(
                 Repeats::DropConsecutive => drop_consecutive(items, keep),
             };
         }
-        (duplicates, repeats)
+        Ok((duplicates, repeats))
     });
-    let duplicates = counts.iter().map(|c| c.0).sum();
-    let repeats = counts.iter().map(|c| c.1).sum();
+    let counts = counts.into_iter().collect::<Result<Vec<_>, Error>>()?;
     Ok(Marked {
         keep,
-        duplicates,
-        repeats,
+        duplicates: counts.iter().map(|c| c.0).sum(),
+        repeats: counts.iter().map(|c| c.1).sum(),
     })
 }
 
@@ -134,46 +140,49 @@ fn drop_consecutive(items: &[i32], keep: &mut [bool]) -> usize {
     dropped
 }
 
-/// Where each user's events start in a sorted log, and the end of the last.
-fn bounds_of_sorted(users: &[i32], times: Option<&[i64]>) -> Result<Vec<usize>, Error> {
-    let mut bounds = vec![0];
-    let mut start = 0;
-    for i in 1..users.len() {
-        if users[i] == users[i - 1] {
-            if let Some(times) = times {
-                rises("times", i, times[i - 1], times[i], i64::MAX)?;
-            }
-            continue;
-        }
-        rises(
-            "users",
-            i,
-            users[i - 1].into(),
-            users[i].into(),
-            i32::MAX.into(),
-        )?;
-        countable(i - start)?;
-        bounds.push(i);
-        start = i;
+/// The offsets of `n` events: from 0 to `n`, and never falling.
+fn bounds(offsets: &[i64], n: usize) -> Result<Vec<usize>, Error> {
+    let outside = |index: usize, low: i64, high: usize| Error::Range {
+        name: "offsets",
+        index,
+        value: offsets[index],
+        low,
+        high: high as i64,
+    };
+    let (Some(&first), Some(&last)) = (offsets.first(), offsets.last()) else {
+        return Err(Error::Length {
+            name: "offsets",
+            found: 0,
+            wanted: 1,
+            why: "one more than there are users",
+        });
+    };
+    rise("offsets", 0, offsets)?;
+    if first != 0 {
+        return Err(outside(0, 0, 0));
     }
-    countable(users.len() - start)?;
-    if !users.is_empty() {
-        bounds.push(users.len());
+    if last != n as i64 {
+        return Err(outside(offsets.len() - 1, n as i64, n));
     }
+    let bounds: Vec<usize> = offsets.iter().map(|&offset| offset as usize).collect();
+    bounds
+        .windows(2)
+        .try_for_each(|user| countable(user[1] - user[0]))?;
     Ok(bounds)
 }
 
-fn rises(name: &'static str, index: usize, low: i64, value: i64, high: i64) -> Result<(), Error> {
-    if value >= low {
-        return Ok(());
+/// Refuses values that fall; the first has the place `start` in its argument.
+fn rise(name: &'static str, start: usize, values: &[i64]) -> Result<(), Error> {
+    match values.windows(2).position(|pair| pair[1] < pair[0]) {
+        None => Ok(()),
+        Some(i) => Err(Error::Range {
+            name,
+            index: start + i + 1,
+            value: values[i + 1],
+            low: values[i],
+            high: i64::MAX,
+        }),
     }
-    Err(Error::Range {
-        name,
-        index,
-        value,
-        low,
-        high,
-    })
 }
 
 #[cfg(test)]
@@ -182,7 +191,7 @@ mod tests {
 
     #[test]
     fn an_exact_duplicate_goes_even_with_another_event_between() {
-        let marked = mark_repeats(&[0; 4], &[8, 9, 8, 8], Some(&[1, 1, 1, 2]), Repeats::Keep);
+        let marked = mark_repeats(&[0, 4], &[8, 9, 8, 8], Some(&[1, 1, 1, 2]), Repeats::Keep);
         let keep = vec![true, true, false, true];
         assert_eq!(
             marked,
@@ -196,12 +205,7 @@ mod tests {
 
     #[test]
     fn consecutive_means_next_to_the_last_event_that_stayed() {
-        let marked = mark_repeats(
-            &[0, 0, 0, 0, 1],
-            &[8, 8, 8, 9, 9],
-            None,
-            Repeats::DropConsecutive,
-        );
+        let marked = mark_repeats(&[0, 4, 5], &[8, 8, 8, 9, 9], None, Repeats::DropConsecutive);
         let marked = marked.unwrap();
         assert_eq!(marked.keep, [true, false, false, true, true]);
         assert_eq!(marked.repeats, 2);
@@ -209,18 +213,24 @@ mod tests {
 
     #[test]
     fn first_keeps_one_event_of_each_item_and_user() {
-        let marked = mark_repeats(&[0, 0, 0, 1], &[8, 9, 8, 8], None, Repeats::First).unwrap();
+        let marked = mark_repeats(&[0, 3, 4], &[8, 9, 8, 8], None, Repeats::First).unwrap();
         assert_eq!(marked.keep, [true, true, false, true]);
     }
 
     #[test]
     fn a_log_out_of_order_is_refused_with_its_place() {
-        let refused = mark_repeats(&[0, 0], &[1, 1], Some(&[5, 4]), Repeats::Keep).unwrap_err();
+        let refused = mark_repeats(&[0, 2], &[1, 1], Some(&[5, 4]), Repeats::Keep).unwrap_err();
         assert_eq!(
             refused.to_string(),
             format!("`times`[1] is 4, outside 5..={}", i64::MAX)
         );
-        assert!(mark_repeats(&[1, 0], &[1, 1], None, Repeats::Keep).is_err());
+    }
+
+    #[test]
+    fn offsets_that_are_not_those_of_the_items_are_refused() {
+        for offsets in [&[][..], &[1, 2], &[0, 1], &[0, 3], &[0, 2, 1, 2]] {
+            assert!(mark_repeats(offsets, &[1, 1], None, Repeats::Keep).is_err());
+        }
         assert!("last".parse::<Repeats>().is_err());
     }
 }

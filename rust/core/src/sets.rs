@@ -1,7 +1,9 @@
-//! Which items a user has taken: first occurrences, and ascending sets.
+//! Which items a user has taken: first occurrences, ascending sets, and how often each in all.
 
 use std::ops::Range;
 
+use crate::log::same_length;
+use crate::parallel::map_rows;
 use crate::{Error, Sequences, shares};
 
 /// Most events of one user: a position and an item share 64 bits while they are sorted.
@@ -83,6 +85,47 @@ pub fn sorted_sets(sequences: &Sequences<'_>) -> Result<Sets, Error> {
         }
     }
     Ok(sets)
+}
+
+/// How often each item `1..=n_items` occurs in the sequences.
+///
+/// # Errors
+/// [`Error::Slice`] for a bad range, [`Error::Range`] for an item outside `1..=n_items`.
+pub fn count_items(sequences: &Sequences<'_>, n_items: usize) -> Result<Vec<i64>, Error> {
+    let high = n_items.min(i32::MAX as usize) as i32;
+    let cuts = shares::cut(&totals(sequences)?, shares::threads());
+    let parts = shares::map(cuts, |users| {
+        let mut counts = vec![0i64; n_items];
+        for user in users {
+            let (start, stop) = sequences.range(user)?;
+            for item in ids_in(sequences, start..stop, high)? {
+                counts[*item as usize - 1] += 1;
+            }
+        }
+        Ok(counts)
+    });
+    let mut sum = vec![0; n_items];
+    for part in parts {
+        for (sum, count) in sum.iter_mut().zip(part?) {
+            *sum += count;
+        }
+    }
+    Ok(sum)
+}
+
+/// Which of the `targets` are among the items of the user in the same row of `users`.
+///
+/// # Errors
+/// [`Error::Length`] for columns of different lengths, and what [`Sequences::row`] refuses.
+pub fn contain(
+    sequences: &Sequences<'_>,
+    users: &[i32],
+    targets: &[i32],
+) -> Result<Vec<bool>, Error> {
+    same_length("targets", targets.len(), users.len())?;
+    map_rows(users.len(), |row| {
+        Ok(sequences.row(users, row)?.contains(&targets[row]))
+    })
 }
 
 /// The ascending distinct values.
@@ -215,6 +258,21 @@ mod tests {
                 ..
             })
         ));
+    }
+
+    #[test]
+    fn each_item_is_counted_inside_the_ranges() {
+        let sequences = Sequences::new(&[1, 3, 3, 1], &[0, 3], &[2, 4]).unwrap();
+        assert_eq!(count_items(&sequences, 4), Ok(vec![2, 0, 1, 0]));
+        assert!(count_items(&sequences, 2).is_err());
+    }
+
+    #[test]
+    fn a_target_is_looked_for_in_its_own_user() {
+        let sequences = Sequences::new(&[1, 3, 3], &[0, 2], &[2, 3]).unwrap();
+        let found = contain(&sequences, &[1, 1, 0], &[1, 3, 1]);
+        assert_eq!(found, Ok(vec![false, true, true]));
+        assert!(contain(&sequences, &[2], &[1]).is_err());
     }
 
     #[test]

@@ -89,15 +89,6 @@ pub(crate) fn for_each_with<P: Send, S>(
     }
 }
 
-/// Sorts in parallel where a pool is installed.
-pub(crate) fn sort<T: Ord + Send>(values: &mut [T]) {
-    if in_pool() {
-        values.par_sort_unstable();
-    } else {
-        values.sort_unstable();
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,13 +3,12 @@
 //! Order is that of the raw ids (integers as numbers, strings as bytes), never that of appearance
 //! or popularity, so the order of the rows cannot leak into the ids. Integers that lie close
 //! together go through a table of their range; everything else is hashed once a row, share by
-//! share, and the few distinct ids are sorted afterwards.
+//! share, and the few distinct ids are sorted and merged afterwards.
 
-use std::hash::{BuildHasher, Hash};
+use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
 
 use foldhash::fast::FixedState;
-use hashbrown::hash_table::{Entry, HashTable};
 
 use crate::parallel::{fill_rows, map_rows};
 use crate::text::Texts;
@@ -128,25 +127,27 @@ fn tabulate(ids: &[i64], low: i64, places: usize) -> Result<Encoded<Vec<i64>>, E
 }
 
 /// Numbers the keys of `n` rows: each share by appearance, then all by order.
-fn number_by_hash<K: Copy + Ord + Hash + Send + Sync>(
+fn number_by_hash<K: Key>(
     n: usize,
     key: impl Fn(usize) -> K + Sync,
 ) -> Result<Encoded<Vec<K>>, Error> {
     let share = n.div_ceil(shares::threads()).max(1);
     let mut codes = vec![0; n];
     let found = shares::map(codes.chunks_mut(share).enumerate(), |(i, out)| {
-        number_by_appearance(out, |row| key(i * share + row))
+        let mut table = Table::new();
+        for (row, code) in out.iter_mut().enumerate() {
+            *code = table.number(key(i * share + row))?;
+        }
+        Ok(table.into_sorted())
     });
-    let found = found.into_iter().collect::<Result<Vec<_>, _>>()?;
-    let mut vocabulary = found.concat();
-    shares::sort(&mut vocabulary);
+    let found = found.into_iter().collect::<Result<Vec<_>, Error>>()?;
+    let mut vocabulary: Vec<K> = found.iter().flatten().map(|numbered| numbered.0).collect();
+    // Each share's keys are a rising run already, which a stable sort merges.
+    vocabulary.sort();
     vocabulary.dedup();
     numbered(vocabulary.len())?;
-    shares::map(codes.chunks_mut(share).zip(&found), |(out, keys)| {
-        let ordered: Vec<i32> = keys
-            .iter()
-            .map(|key| vocabulary.partition_point(|other| other < key) as i32)
-            .collect();
+    shares::map(codes.chunks_mut(share).zip(&found), |(out, numbered)| {
+        let ordered = places(numbered, &vocabulary);
         for code in out {
             *code = ordered[*code as usize];
         }
@@ -154,30 +155,113 @@ fn number_by_hash<K: Copy + Ord + Hash + Send + Sync>(
     Ok(Encoded { codes, vocabulary })
 }
 
-/// Numbers keys in order of appearance; returns the distinct keys in that order.
-fn number_by_appearance<K: Copy + Eq + Hash>(
-    codes: &mut [i32],
-    key: impl Fn(usize) -> K,
-) -> Result<Vec<K>, Error> {
-    let hasher = FixedState::default();
-    let mut keys: Vec<K> = Vec::new();
-    let mut table: HashTable<i32> = HashTable::new();
-    for (row, code) in codes.iter_mut().enumerate() {
-        let key = key(row);
-        let same = |&i: &i32| keys[i as usize] == key;
-        let rehash = |&i: &i32| hasher.hash_one(keys[i as usize]);
-        *code = match table.entry(hasher.hash_one(key), same, rehash) {
-            Entry::Occupied(known) => *known.get(),
-            Entry::Vacant(free) => {
-                let fresh = keys.len() as i32;
-                free.insert(fresh);
-                keys.push(key);
-                numbered(keys.len())?;
-                fresh
-            }
-        };
+/// For each number, the place of its key among all; `numbered` is sorted, too.
+fn places<K: Key>(numbered: &[(K, i32)], vocabulary: &[K]) -> Vec<i32> {
+    let mut places = vec![0; numbered.len()];
+    let mut all = vocabulary.iter().zip(0..);
+    for (key, number) in numbered {
+        if let Some((_, place)) = all.find(|(other, _)| *other == key) {
+            places[*number as usize] = place;
+        }
     }
-    Ok(keys)
+    places
+}
+
+/// What a table of keys needs to know of one.
+trait Key: Copy + Ord + Send + Sync {
+    /// Equal for equal keys.
+    fn print(self) -> u64;
+
+    /// Whether keys with the same print are the same.
+    fn is(self, other: Self) -> bool;
+}
+
+impl Key for i64 {
+    fn print(self) -> u64 {
+        self as u64
+    }
+
+    fn is(self, _: Self) -> bool {
+        true
+    }
+}
+
+impl Key for &[u8] {
+    fn print(self) -> u64 {
+        FixedState::default().hash_one(self)
+    }
+
+    fn is(self, other: Self) -> bool {
+        self == other
+    }
+}
+
+/// Keys in order of appearance, and a table of their prints that is probed place by place.
+struct Table<K> {
+    keys: Vec<K>,
+    /// Print and number of a key, [`FREE`] where there is none; a power of 2, half full at most.
+    slots: Vec<(u64, i32)>,
+}
+
+const FREE: i32 = -1;
+
+impl<K: Key> Table<K> {
+    fn new() -> Self {
+        Self {
+            keys: Vec::new(),
+            slots: vec![(0, FREE); 1 << 10],
+        }
+    }
+
+    /// The number of a key, which is a new one at its first appearance.
+    fn number(&mut self, key: K) -> Result<i32, Error> {
+        let print = key.print();
+        let mut slot = self.first_slot(print);
+        loop {
+            match self.slots[slot] {
+                (_, FREE) => break,
+                (other, number) if other == print && self.keys[number as usize].is(key) => {
+                    return Ok(number);
+                }
+                _ => slot = (slot + 1) & (self.slots.len() - 1),
+            }
+        }
+        let number = self.keys.len() as i32;
+        self.slots[slot] = (print, number);
+        self.keys.push(key);
+        numbered(self.keys.len())?;
+        if 2 * self.keys.len() > self.slots.len() {
+            self.grow();
+        }
+        Ok(number)
+    }
+
+    fn grow(&mut self) {
+        let larger = vec![(0, FREE); 4 * self.slots.len()];
+        for (print, number) in std::mem::replace(&mut self.slots, larger) {
+            if number != FREE {
+                let mut slot = self.first_slot(print);
+                while self.slots[slot].1 != FREE {
+                    slot = (slot + 1) & (self.slots.len() - 1);
+                }
+                self.slots[slot] = (print, number);
+            }
+        }
+    }
+
+    /// A multiplication folded upon itself spreads prints that differ in few bits.
+    fn first_slot(&self, print: u64) -> usize {
+        const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+        let wide = u128::from(print ^ SPREAD) * u128::from(SPREAD);
+        ((wide >> 64) as u64 ^ wide as u64) as usize & (self.slots.len() - 1)
+    }
+
+    /// The keys with their numbers, ascending.
+    fn into_sorted(self) -> Vec<(K, i32)> {
+        let mut sorted: Vec<(K, i32)> = self.keys.into_iter().zip(0..).collect();
+        sorted.sort_unstable();
+        sorted
+    }
 }
 
 fn numbered(found: usize) -> Result<(), Error> {
@@ -225,6 +309,16 @@ mod tests {
         assert_eq!(encode_integers(&[]).unwrap().vocabulary, [0i64; 0]);
         let none = encode_strings(Texts::new(&[0], b"").unwrap()).unwrap();
         assert_eq!(none.vocabulary.offsets, [0]);
+    }
+
+    #[test]
+    fn a_table_that_grows_keeps_its_numbers() {
+        let mut table = Table::new();
+        for round in 0..2 {
+            for key in 0..5000i64 {
+                assert_eq!(table.number(key << 40), Ok(key as i32), "round {round}");
+            }
+        }
     }
 
     proptest! {

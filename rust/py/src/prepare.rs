@@ -54,17 +54,39 @@ fn sort_events<'py>(
 }
 
 #[pyfunction]
-fn mark_repeats<'py>(
+fn group_events<'py>(
     py: Python<'py>,
     users: PyReadonlyArray1<'py, i32>,
     items: PyReadonlyArray1<'py, i32>,
     times: Option<PyReadonlyArray1<'py, i64>>,
+    n_users: usize,
+) -> PyResult<(
+    Bound<'py, PyArray1<i64>>,
+    Bound<'py, PyArray1<i32>>,
+    Option<Bound<'py, PyArray1<i64>>>,
+)> {
+    let (users, items) = (slice("users", &users)?, slice("items", &items)?);
+    let ordered_by = optional("times", times.as_ref())?;
+    let grouped = run(py, || log::group_events(users, items, ordered_by, n_users))?;
+    Ok((
+        grouped.offsets.into_pyarray(py),
+        grouped.items.into_pyarray(py),
+        times.map(|_| grouped.times.into_pyarray(py)),
+    ))
+}
+
+#[pyfunction]
+fn mark_repeats<'py>(
+    py: Python<'py>,
+    offsets: PyReadonlyArray1<'py, i64>,
+    items: PyReadonlyArray1<'py, i32>,
+    times: Option<PyReadonlyArray1<'py, i64>>,
     policy: &str,
 ) -> PyResult<(Bound<'py, PyArray1<bool>>, usize, usize)> {
-    let (users, items) = (slice("users", &users)?, slice("items", &items)?);
+    let (offsets, items) = (slice("offsets", &offsets)?, slice("items", &items)?);
     let times = optional("times", times.as_ref())?;
     let marked = run(py, || {
-        repeats::mark_repeats(users, items, times, policy.parse()?)
+        repeats::mark_repeats(offsets, items, times, policy.parse()?)
     })?;
     Ok((
         marked.keep.into_pyarray(py),
@@ -122,6 +144,32 @@ fn sorted_sets<'py>(
     let sequences = sequences(&items, &starts, &stops)?;
     let sets = run(py, || sets::sorted_sets(&sequences))?;
     Ok((sets.offsets.into_pyarray(py), sets.members.into_pyarray(py)))
+}
+
+#[pyfunction]
+fn count_items<'py>(
+    py: Python<'py>,
+    items: PyReadonlyArray1<'py, i32>,
+    starts: PyReadonlyArray1<'py, i64>,
+    stops: PyReadonlyArray1<'py, i64>,
+    n_items: usize,
+) -> PyResult<Bound<'py, PyArray1<i64>>> {
+    let sequences = sequences(&items, &starts, &stops)?;
+    Ok(run(py, || sets::count_items(&sequences, n_items))?.into_pyarray(py))
+}
+
+#[pyfunction]
+fn contain<'py>(
+    py: Python<'py>,
+    items: PyReadonlyArray1<'py, i32>,
+    starts: PyReadonlyArray1<'py, i64>,
+    stops: PyReadonlyArray1<'py, i64>,
+    users: PyReadonlyArray1<'py, i32>,
+    targets: PyReadonlyArray1<'py, i32>,
+) -> PyResult<Bound<'py, PyArray1<bool>>> {
+    let sequences = sequences(&items, &starts, &stops)?;
+    let (users, targets) = (slice("users", &users)?, slice("targets", &targets)?);
+    Ok(run(py, || sets::contain(&sequences, users, targets))?.into_pyarray(py))
 }
 
 #[pyfunction]
@@ -208,10 +256,13 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(encode_integers, module)?)?;
     module.add_function(wrap_pyfunction!(encode_strings, module)?)?;
     module.add_function(wrap_pyfunction!(sort_events, module)?)?;
+    module.add_function(wrap_pyfunction!(group_events, module)?)?;
     module.add_function(wrap_pyfunction!(mark_repeats, module)?)?;
     module.add_function(wrap_pyfunction!(n_core, module)?)?;
     module.add_function(wrap_pyfunction!(first_occurrences, module)?)?;
     module.add_function(wrap_pyfunction!(sorted_sets, module)?)?;
+    module.add_function(wrap_pyfunction!(count_items, module)?)?;
+    module.add_function(wrap_pyfunction!(contain, module)?)?;
     module.add_function(wrap_pyfunction!(count_pairs, module)?)?;
     module.add_function(wrap_pyfunction!(keyed_hash, module)?)?;
     module.add_function(wrap_pyfunction!(draw_evaluation_negatives, module)?)

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from seqrec.data import tables
 from seqrec.data.interactions import Interactions
 from seqrec.errors import DataError
 
@@ -139,6 +140,39 @@ def test_a_null_names_its_file_and_the_row_in_it(tmp_path):
     write(tmp_path / "b.parquet", [1, None], [1, 1])
     with pytest.raises(DataError, match=r"b\.parquet, row 1 .*column 'user_id' is null"):
         Interactions.from_parquet(tmp_path)
+
+
+@pytest.fixture
+def two_rows_a_piece(monkeypatch):
+    """Parquet files are read two rows at a time."""
+    monkeypatch.setattr(tables, "_PIECE", 2)
+
+
+@pytest.mark.usefixtures("two_rows_a_piece")
+@pytest.mark.parametrize("users", [[5, 3, 5, 9, 3], ["b", "a", "b", "ä", "a"]])
+def test_pieces_of_a_file_are_one_log(tmp_path, users):
+    times, ratings = [5, 1, 4, 2, 3], [1.0, 2.0, None, 4.0, 5.0]
+    table = {"user_id": users, "item_id": [1, 2, 3, 2, 1], "timestamp": times, "rating": ratings}
+    pq.write_table(pa.table(table), tmp_path / "log.parquet", row_group_size=3)
+    log = Interactions.from_parquet(tmp_path / "log.parquet")
+    assert rows(log) == list(zip(users, [1, 2, 3, 2, 1], strict=True))
+    assert log.user_ids.ids.to_pylist() == sorted(set(users))
+    assert log.times.tolist() == times
+    np.testing.assert_array_equal(log.ratings, np.array(ratings, dtype=np.float32))
+
+
+@pytest.mark.usefixtures("two_rows_a_piece")
+def test_an_unusable_row_of_a_later_piece_is_named(tmp_path):
+    path = write(tmp_path / "log.parquet", [1, 2, 3, None], [1, 1, 1, 1])
+    with pytest.raises(DataError, match=r"log\.parquet, row 3 .*column 'user_id' is null"):
+        Interactions.from_parquet(path)
+
+
+@pytest.mark.usefixtures("two_rows_a_piece")
+def test_text_times_are_read_in_the_one_way_that_fits_all_pieces(tmp_path):
+    table = {"user_id": [1, 1, 1], "item_id": [1, 2, 3], "timestamp": ["1", "2", "3.0"]}
+    pq.write_table(pa.table(table), tmp_path / "log.parquet")
+    assert Interactions.from_parquet(tmp_path / "log.parquet").times.tolist() == [1, 2, 3]
 
 
 @pytest.mark.parametrize("content", [b"", b"PAR1", b"nothing of the kind" * 100])

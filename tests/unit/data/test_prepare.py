@@ -30,6 +30,18 @@ def test_events_are_ordered_by_user_and_time(make_log):
     assert sequences(log) == {1: [5, 7], 2: [6, 5]}
 
 
+def test_the_sequences_of_a_log_are_those_of_its_data_set(make_log):
+    log = make_log((2, 5, 30), (1, 7, 20), (2, 6, 10), (1, 5, 10), (3, 7, 1), (3, 7, 2))
+    sequences, data = log.sequences(), log.prepare()
+    assert sequences.items.tolist() == data.items.tolist()
+    assert sequences.starts.tolist() == data.offsets[:-1].tolist()
+    assert sequences.stops.tolist() == data.offsets[1:].tolist()
+
+
+def test_sequences_keep_exact_duplicates(make_log):
+    assert make_log((1, 5, 1), (1, 5, 1)).sequences().user(0).tolist() == [1, 1]
+
+
 def test_without_times_row_order_is_the_order(make_log):
     assert sequences(make_log((2, 9), (1, 7), (2, 3), (1, 8))) == {1: [7, 8], 2: [9, 3]}
 

@@ -55,9 +55,9 @@ def evaluate(problem: Problem) -> Iterator[Job]:
 def to_dataset(problem: Problem) -> Dataset:
     """The problem as a data set: items that nobody has taken are left out."""
     part = problem.sequences
-    users, places = part.places()
+    _, places = part.places()
     return Dataset.from_events(
-        users.astype(np.int32), part.items[places] - 1, problem.times[places],
+        np.append(0, np.cumsum(part.lengths)), part.items[places] - 1, problem.times[places],
         Vocabulary.from_integers(np.arange(part.n_users)),
         Vocabulary.from_integers(np.arange(1, problem.n_items + 1)), {},
     )  # fmt: skip
