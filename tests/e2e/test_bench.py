@@ -43,6 +43,13 @@ def test_own_data_is_timed_and_named_after_its_folder(tmp_path):
     assert not (tmp_path / "bench/results.png").exists()
 
 
+def test_growth_is_timed_and_its_slopes_printed(tmp_path):
+    out, _ = seqrec("bench", "--grow", "--largest", 400_000, *QUICK, cwd=tmp_path)
+    assert len([line for line in out.splitlines() if ": slope " in line]) == 4
+    assert len(json.loads((tmp_path / "bench/growth.json").read_text())["curves"]) == 4
+    assert (tmp_path / "bench/growth.png").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [

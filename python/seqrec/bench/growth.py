@@ -8,7 +8,7 @@ a slope of 1 means: twice the work takes twice the time.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from seqrec.bench.jobs.rank import ours as rank
 from seqrec.bench.scores import scored
 from seqrec.bench.shapes import SHAPES, Problem, Shape, Sizes, simulated_as
 from seqrec.bench.timing import SAMPLE_SECONDS, measure
-from seqrec.config import unknown_key
+from seqrec.config import check, unknown_key
 from seqrec.errors import DataError
 from seqrec.files import read_json, whole_file, write_json
 
@@ -56,7 +56,7 @@ class Curve:
     Attributes:
         name: what is done, and what is varied.
         elements: what is counted.
-        points: by rising value.
+        points: two or more, by rising value.
     """
 
     name: str
@@ -65,9 +65,7 @@ class Curve:
 
     def slope(self) -> float:
         """Of the straight line through the logarithms of the upper half of the points."""
-        upper = self.points[(len(self.points) - 1) // 2 :]
-        if len(upper) < 2:
-            return float("nan")
+        upper = self.points[min(len(self.points) // 2, len(self.points) - 2) :]
         sizes = np.log([point.elements for point in upper])
         return float(np.polyfit(sizes, np.log([point.seconds for point in upper]), 1)[0])
 
@@ -101,9 +99,16 @@ class Growth:
         self.say(f"{name} = {value:,}: {seconds:.3g} s")
         return Point(value=value, elements=elements, seconds=seconds)
 
-    def allowed(self, values: Sequence[int], elements: Callable[[int], int]) -> Iterator[int]:
-        """The values whose points are small enough."""
-        return (value for value in values if elements(value) <= self.largest)
+    def allowed(self, values: Sequence[int], elements: Callable[[int], int]) -> list[int]:
+        """The values whose points are small enough.
+
+        Raises:
+            ConfigError: if fewer than two are: there is no slope then.
+        """
+        found = [value for value in values if elements(value) <= self.largest]
+        rule = f"at least {elements(values[1])}: a slope needs two points"
+        check(len(found) >= 2, "largest", self.largest, rule)
+        return found
 
 
 def grow(curves: Sequence[str], growth: Growth) -> list[Curve]:

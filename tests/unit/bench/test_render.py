@@ -90,10 +90,15 @@ def test_without_matplotlib_it_is_said_how_to_go_on(tmp_path, monkeypatch):
 
 def test_every_curve_can_be_measured():
     growth = Growth(sizes=Sizes(batch_size=16, threads=2), rounds=1, sample_seconds=1e-4,
-                    largest=200_000)  # fmt: skip
+                    largest=400_000)  # fmt: skip
     curves = grow(["length", "catalogue", "rows"], growth)
-    assert [len(curve.points) for curve in curves] == [6, 2, 1]
+    assert [len(curve.points) for curve in curves] == [6, 2, 2]
     assert all(point.seconds > 0 for curve in curves for point in curve.points)
+
+
+def test_a_curve_of_one_point_has_no_slope_and_is_refused():
+    with pytest.raises(ConfigError, match="at least 300000: a slope needs two points"):
+        grow(["rows"], Growth(sizes=Sizes(), rounds=1, largest=299_999))
 
 
 def test_an_unknown_curve_is_named():
