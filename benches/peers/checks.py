@@ -85,10 +85,14 @@ def cloze_fault(
     windows, hidden = list(windows), list(hidden)
     if not windows or any(len(w) == 0 or not h.any() for w, h in zip(windows, hidden, strict=True)):
         return "a row is empty or hides nothing"
-    places = np.concatenate([h[:-1] for h in hidden])
-    share, spread = places.mean(), 5 * np.sqrt(problem.mask_prob / len(places)) + 0.02
-    if abs(share - problem.mask_prob) > spread:
-        return f"{share:.3f} of the items are hidden, not {problem.mask_prob}"
+    lengths, p = np.array([len(h) for h in hidden]), problem.mask_prob
+    # A row that would hide nothing hides one item after all, or is not among the rows given here.
+    none = (1 - p) ** lengths
+    forced = (p * lengths + none).sum() / lengths.sum()
+    given = (p * lengths / (1 - none)).sum() / lengths.sum()
+    share, spread = np.concatenate(hidden).mean(), 5 * np.sqrt(p / lengths.sum()) + 0.02
+    if not forced - spread < share < max(forced, given) + spread:
+        return f"{share:.3f} of the items are hidden, not {forced:.3f}"
     return windows_fault(windows, problem, last=last)
 
 
