@@ -214,10 +214,11 @@ def fill_next_item(
     epoch: int,
     inputs: NDArray[np.int64],
     targets: NDArray[np.int64],
-) -> None:
+) -> int:
     """Windows of `width` items as inputs [B, W] and the following items as targets [B, W].
 
     Real items first, PAD behind; targets there are -100. W >= the longest window - 1.
+    Returns the number of targets.
     """
 
 def fill_cloze(
@@ -238,12 +239,13 @@ def fill_cloze(
     epoch: int,
     tokens: NDArray[np.int64],
     labels: NDArray[np.int64],
-) -> None:
+) -> int:
     """Cloze rows [B, W]: PAD first, real items last; labels are -100 where nothing is hidden.
 
     After the window is cut, a share `last_only_prob` of the windows hides its last item alone;
     in the others each item is hidden with `mask_prob`, and at least one is. A hidden item becomes
-    MASK, stays itself (`keep_prob`) or becomes a uniform item (`random_prob`).
+    MASK, stays itself (`keep_prob`) or becomes a uniform item (`random_prob`). Returns the number
+    of hidden items.
     """
 
 def fill_relevance_sequences(
@@ -259,17 +261,18 @@ def fill_relevance_sequences(
     width: int,
     stride: int,
     n_items: int,
-    popularity: tuple[NDArray[np.float64], NDArray[np.uint64], NDArray[np.int32]] | None,
+    popularity: tuple[NDArray[np.float64], NDArray[np.uint64]] | None,
     seed: int,
     epoch: int,
     inputs: NDArray[np.int64],
     positives: NDArray[np.int64],
     negatives: NDArray[np.int64],
-) -> None:
+) -> int:
     """As fill_next_item, with one negative for each positive; both are PAD where there is no pair.
 
     A target that its user has taken before is no positive. Negatives avoid the user's set.
-    popularity: (weights, thresholds, aliases) of `alias_table`, None for uniform draws.
+    popularity: weights and their `alias_table`, None for uniform draws. Returns
+    the number of pairs.
     """
 
 def fill_relevance_pairs(
@@ -282,7 +285,7 @@ def fill_relevance_pairs(
     ks: NDArray[np.int32],
     positions: NDArray[np.int32],
     n_items: int,
-    popularity: tuple[NDArray[np.float64], NDArray[np.uint64], NDArray[np.int32]] | None,
+    popularity: tuple[NDArray[np.float64], NDArray[np.uint64]] | None,
     seed: int,
     epoch: int,
     tokens: NDArray[np.int64],
@@ -310,17 +313,18 @@ def fill_negatives(
     users: NDArray[np.int32],
     ks: NDArray[np.int32],
     n_items: int,
-    popularity: tuple[NDArray[np.float64], NDArray[np.uint64], NDArray[np.int32]] | None,
+    popularity: tuple[NDArray[np.float64], NDArray[np.uint64]] | None,
     seed: int,
     epoch: int,
     negatives: NDArray[np.int64],
 ) -> None:
     """Independent draws for each row in [B, n], never an item of the user's set."""
 
-def alias_table(weights: NDArray[np.float64]) -> tuple[NDArray[np.uint64], NDArray[np.int32]]:
-    """(thresholds, aliases) of Vose's alias method for items 1..=len(weights).
+def alias_table(weights: NDArray[np.float64]) -> NDArray[np.uint64]:
+    """The columns of Vose's alias method for items 1..=len(weights).
 
-    A draw of a column i and of 64 bits is item i + 1 if bits < thresholds[i], else item aliases[i].
+    A draw of a column i and of a place in it, a 32-bit number, is item i + 1 if the place is below
+    the high half of the column, else the item in its low half.
     """
 
 # --- score.rs: from scores to ranks, lists and metrics --------------------------------------------

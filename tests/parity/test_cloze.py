@@ -21,10 +21,11 @@ def cloze(
     """(tokens, labels) of rows (user, k) in buffers of a width."""
     users, ks = ints(*(user for user, _ in rows)), ints(*(k for _, k in rows))
     tokens, labels = np.full((2, len(rows), width), 77, np.int64)
-    _core.fill_cloze(
+    n_hidden = _core.fill_cloze(
         *some.arrays, users, ks, *windows, N_ITEMS, mask, last_only, keep, random, seed, epoch,
         tokens, labels,
     )  # fmt: skip
+    assert n_hidden == (labels != -100).sum()
     return tokens, labels
 
 

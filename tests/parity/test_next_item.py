@@ -16,7 +16,10 @@ def next_item(some, windows, rows, *, width, seed=0, epoch=0):
     """(inputs, targets) of rows (user, k) in buffers of a width."""
     users, ks = ints(*(user for user, _ in rows)), ints(*(k for _, k in rows))
     inputs, targets = (np.full((len(rows), width), 77, np.int64) for _ in range(2))
-    _core.fill_next_item(*some.arrays, users, ks, *windows, seed, epoch, inputs, targets)
+    n_targets = _core.fill_next_item(
+        *some.arrays, users, ks, *windows, seed, epoch, inputs, targets
+    )
+    assert n_targets == (targets != -100).sum()
     return inputs, targets
 
 

@@ -24,17 +24,18 @@ DRAWS = {
 
 def table(sampler):
     weights = np.array(WEIGHTS)
-    return None if sampler == "uniform" else (weights, *_core.alias_table(weights))
+    return None if sampler == "uniform" else (weights, _core.alias_table(weights))
 
 
 def sequences(some, windows, rows, *, width, sampler="uniform", seed=0, epoch=0):
     """(inputs, positives, negatives) of rows (user, k)."""
     users, ks = ints(*(user for user, _ in rows)), ints(*(k for _, k in rows))
     out = np.full((3, len(rows), width), 77, np.int64)
-    _core.fill_relevance_sequences(
+    n_pairs = _core.fill_relevance_sequences(
         *some.arrays, some.first, *some.sets, users, ks, *windows, CATALOGUE, table(sampler),
         seed, epoch, *out,
     )  # fmt: skip
+    assert n_pairs == (out[1] != 0).sum() == (out[2] != 0).sum()
     return tuple(out)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
 
 from reference.seed import MASK, Stream
 
@@ -32,19 +33,26 @@ def row(
 
 def hide(tokens: list[int], labels: list[int], cloze: Cloze, stream: Stream) -> None:
     """Hides the last item alone, or each with mask_prob and at least one."""
-
-    def hide_at(i: int) -> None:
-        labels[i] = tokens[i]
-        tokens[i] = disguise(tokens[i], cloze, stream)
-
+    n = len(tokens)
     if stream.unit() < cloze.last_only_prob:
-        hide_at(len(tokens) - 1)
-        return
-    for i in range(len(tokens)):
-        if stream.unit() < cloze.mask_prob:
-            hide_at(i)
-    if all(label == -100 for label in labels):
-        hide_at(stream.below(len(tokens)))
+        hidden = [n - 1]
+    else:
+        below = ceil(cloze.mask_prob * 2**32)
+        hidden = [i for i, half in enumerate(halves(n, stream)) if half < below]
+        hidden = hidden or [stream.below(n)]
+    for i in hidden:
+        labels[i] = tokens[i]
+        tokens[i] = cloze.n_items + 1
+    if cloze.keep_prob + cloze.random_prob > 0:
+        for i in hidden:
+            tokens[i] = disguise(labels[i], cloze, stream)
+
+
+def halves(n: int, stream: Stream) -> list[int]:
+    """32 bits for each of n items: low halves of draws, their high halves, one more if n is odd."""
+    draws = [stream.next_u64() for _ in range(n // 2)]
+    last = [stream.next_u64()] if n % 2 else []
+    return [d % 2**32 for d in draws] + [d >> 32 for d in draws] + [d % 2**32 for d in last]
 
 
 def disguise(item: int, cloze: Cloze, stream: Stream) -> int:

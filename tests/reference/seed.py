@@ -30,7 +30,11 @@ class Stream:
 
     def below(self, n: int) -> int:
         """A number in 0..n."""
-        return (self.next_u64() * n) >> 64
+        return self.below_with_rest(n)[0]
+
+    def below_with_rest(self, n: int) -> tuple[int, int]:
+        """A number in 0..n, and 64 bits that lie evenly within it."""
+        return divmod(self.next_u64() * n, 2**64)
 
     def unit(self) -> float:
         """A number in [0, 1) with 53 random bits."""

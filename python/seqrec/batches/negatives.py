@@ -17,7 +17,7 @@ from seqrec.data.sequences import Sequences
 from seqrec.data.split import item_counts
 from seqrec.errors import DataError
 
-Popularity = tuple[NDArray[np.float64], NDArray[np.uint64], NDArray[np.int32]]
+Popularity = tuple[NDArray[np.float64], NDArray[np.uint64]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +77,7 @@ class Negatives:
         weights = self._weights(train)
         self.popularity: Popularity | None = None
         if self.config.neg_sampling == "popularity":
-            self.popularity = (weights, *_core.alias_table(weights))
+            self.popularity = (weights, _core.alias_table(weights))
         self._refuse_full_users(int(np.count_nonzero(weights)))
         self._log_q = torch.zeros(n_items + 2, dtype=torch.float32)
         with np.errstate(divide="ignore"):

@@ -1,5 +1,7 @@
 //! Draws by popularity: the alias method, and the exact draw where it keeps missing.
 
+use std::hint::select_unpredictable;
+
 use crate::Error;
 use crate::seed::Stream;
 
@@ -8,22 +10,17 @@ use crate::seed::Stream;
 pub struct Popularity<'a> {
     /// Weight of item `i + 1`.
     pub weights: &'a [f64],
-    /// Share of the draws of item `i + 1` that it keeps, in units of `2^-64`.
-    pub thresholds: &'a [u64],
-    /// The item that gets the other draws.
-    pub aliases: &'a [i32],
+    /// What [`alias_table`] made of them.
+    pub columns: &'a [u64],
 }
 
 impl Popularity<'_> {
     /// One item, taken or not.
     #[inline]
     pub(crate) fn draw(&self, stream: &mut Stream) -> i32 {
-        let i = stream.below(self.thresholds.len() as u64) as usize;
-        if stream.next_u64() < self.thresholds[i] {
-            i as i32 + 1
-        } else {
-            self.aliases[i]
-        }
+        let (i, place) = stream.below_with_rest(self.columns.len() as u64);
+        let column = self.columns[i as usize];
+        select_unpredictable(place >> 32 < column >> 32, i as i32 + 1, column as i32)
     }
 
     /// One item outside `taken`, from the cumulative weights of all such items; `None` if they
@@ -45,44 +42,46 @@ impl Popularity<'_> {
     }
 }
 
-/// `(thresholds, aliases)` of the alias method for the items `1..=weights.len()`.
+/// The columns of the alias method for the items `1..=weights.len()`.
 ///
-/// A draw picks a column `i` uniformly and 64 random bits: below `thresholds[i]` it is item
-/// `i + 1`, else item `aliases[i]` (Vose, IEEE Trans. Software Eng. 1991).
+/// A draw picks a column `i` and a place in it, both uniform: below the column's threshold it is
+/// item `i + 1`, else the column's alias (Vose, IEEE Trans. Software Eng. 1991). The threshold, in
+/// units of `2^-32`, and the alias are the high and the low half of one number, so that a draw
+/// reads one place of memory.
 ///
 /// ```
 /// use seqrec_core::alias::alias_table;
 ///
 /// // Item 1 keeps half of its column, the other half goes to item 2.
-/// let (thresholds, aliases) = alias_table(&[1.0, 3.0])?;
-/// assert_eq!(thresholds, [1 << 63, u64::MAX]);
-/// assert_eq!(aliases, [2, 2]);
+/// assert_eq!(alias_table(&[1.0, 3.0])?, [1 << 63 | 2, 0xFFFF_FFFF << 32 | 2]);
 /// # Ok::<(), seqrec_core::Error>(())
 /// ```
 ///
 /// # Errors
 /// [`Error::Weight`] for a weight that is negative, NaN or infinite, or if all are zero;
 /// [`Error::Length`] if there is none.
-pub fn alias_table(weights: &[f64]) -> Result<(Vec<u64>, Vec<i32>), Error> {
+pub fn alias_table(weights: &[f64]) -> Result<Vec<u64>, Error> {
     let mut shares = mean_one_shares(weights)?;
     let n = shares.len();
-    let mut thresholds = vec![u64::MAX; n];
-    let mut aliases: Vec<i32> = (1..=n as i32).collect();
+    // What is left at the end has a share of 1 up to rounding: it keeps all its draws.
+    let mut columns: Vec<u64> = (1..=n).map(|item| column(u32::MAX, item)).collect();
     let (mut small, mut large): (Vec<usize>, Vec<usize>) = (0..n).partition(|&i| shares[i] < 1.0);
     while let (Some(&giver), Some(taker)) = (large.last(), small.pop()) {
-        thresholds[taker] = (shares[taker] * TWO_64) as u64;
-        aliases[taker] = giver as i32 + 1;
+        columns[taker] = column((shares[taker] * TWO_32) as u32, giver + 1);
         shares[giver] = (shares[giver] + shares[taker]) - 1.0;
         if shares[giver] < 1.0 {
             large.pop();
             small.push(giver);
         }
     }
-    // What is left has a share of 1 up to rounding: it keeps all its draws.
-    Ok((thresholds, aliases))
+    Ok(columns)
 }
 
-const TWO_64: f64 = 18_446_744_073_709_551_616.0;
+const TWO_32: f64 = 4_294_967_296.0;
+
+fn column(threshold: u32, alias: usize) -> u64 {
+    u64::from(threshold) << 32 | alias as u64
+}
 
 /// The weights scaled to a mean of 1, by way of their maximum, so that no sum overflows.
 fn mean_one_shares(weights: &[f64]) -> Result<Vec<f64>, Error> {
@@ -133,25 +132,24 @@ mod tests {
 
     #[test]
     fn huge_weights_do_not_overflow() {
-        let (thresholds, _) = alias_table(&[f64::MAX, f64::MAX]).unwrap();
-        assert_eq!(thresholds, [u64::MAX; 2]);
+        let columns = alias_table(&[f64::MAX, f64::MAX]).unwrap();
+        assert_eq!(columns, [column(u32::MAX, 1), column(u32::MAX, 2)]);
     }
 
     proptest! {
         #[test]
         fn the_table_holds_the_probabilities(weights in prop::collection::vec(0.0f64..10.0, 1..40)) {
             prop_assume!(weights.iter().any(|&weight| weight > 0.0));
-            let (thresholds, aliases) = alias_table(&weights).unwrap();
             let mut mass = vec![0.0; weights.len()];
-            for i in 0..weights.len() {
-                let kept = thresholds[i] as f64 / TWO_64;
+            for (i, column) in alias_table(&weights).unwrap().into_iter().enumerate() {
+                let kept = (column >> 32) as f64 / TWO_32;
                 mass[i] += kept;
-                mass[aliases[i] as usize - 1] += 1.0 - kept;
+                mass[column as u32 as usize - 1] += 1.0 - kept;
             }
             let total: f64 = weights.iter().sum();
             for (mass, weight) in mass.iter().zip(&weights) {
                 let wanted = weight / total * weights.len() as f64;
-                prop_assert!((mass - wanted).abs() < 1e-9 * weights.len() as f64);
+                prop_assert!((mass - wanted).abs() < weights.len() as f64 / TWO_32);
             }
         }
     }

@@ -3,8 +3,10 @@
 //! Masks are drawn after the window is cut, over its real items alone: a window with an item has
 //! at least one hidden, and no loss ever falls on padding.
 
-use crate::parallel::fill_rows_2;
-use crate::rows::{Out, Rows, fits, write_back};
+use multiversion::multiversion;
+
+use crate::parallel::Crew;
+use crate::rows::{Out, Rows, fits, split, write_front};
 use crate::seed::{Purpose, Stream};
 use crate::window::Windows;
 use crate::{Error, IGNORE, PAD, Sequences, mask_token};
@@ -13,7 +15,8 @@ use crate::{Error, IGNORE, PAD, Sequences, mask_token};
 #[derive(Debug, Clone, Copy)]
 pub struct Cloze {
     n_items: usize,
-    mask_prob: f64,
+    /// The least half of a draw that hides nothing: `mask_prob` in units of `2^-32`, rounded up.
+    mask_below: i64,
     last_only_prob: f64,
     keep_prob: f64,
     random_prob: f64,
@@ -59,38 +62,63 @@ impl Cloze {
         }
         Ok(Self {
             n_items,
-            mask_prob,
+            mask_below: (mask_prob * 4_294_967_296.0).ceil() as i64,
             last_only_prob,
             keep_prob,
             random_prob,
         })
     }
 
-    /// Hides items of one window: `tokens` holds it, `labels` is [`IGNORE`] everywhere.
-    fn hide(&self, stream: &mut Stream, tokens: &mut [i64], labels: &mut [i64]) {
-        let n = tokens.len();
-        let mut hide_at = |i: usize, stream: &mut Stream| {
-            labels[i] = tokens[i];
-            tokens[i] = self.disguise(tokens[i], stream);
-        };
-        if n == 0 {
-            return;
-        }
-        if stream.unit() < self.last_only_prob {
-            hide_at(n - 1, stream);
-            return;
-        }
-        let mut none_hidden = true;
-        for i in 0..n {
-            if stream.unit() < self.mask_prob {
-                hide_at(i, stream);
-                none_hidden = false;
+    /// Writes one window with some of its items hidden, padding first; returns how many.
+    fn row(
+        &self,
+        window: &[i32],
+        stream: &mut Stream,
+        tokens: &mut [i64],
+        labels: &mut [i64],
+    ) -> usize {
+        let padding = tokens.len() - window.len();
+        let (pads, tokens) = tokens.split_at_mut(padding);
+        let (ignored, labels) = labels.split_at_mut(padding);
+        pads.fill(PAD);
+        ignored.fill(IGNORE);
+        let hidden = self.hide(window, stream, tokens, labels);
+        if self.keep_prob + self.random_prob > 0.0 {
+            for (token, &label) in tokens.iter_mut().zip(&*labels) {
+                if label != IGNORE {
+                    *token = self.disguise(label, stream);
+                }
             }
         }
-        if none_hidden {
-            let i = stream.below(n as u64) as usize;
-            hide_at(i, stream);
+        hidden
+    }
+
+    /// Puts the mask token in the place of the last item, or of each by chance and of one at least.
+    fn hide(
+        &self,
+        window: &[i32],
+        stream: &mut Stream,
+        tokens: &mut [i64],
+        labels: &mut [i64],
+    ) -> usize {
+        let (n, mask) = (window.len(), mask_token(self.n_items));
+        if n == 0 {
+            return 0;
         }
+        let only = if stream.unit() < self.last_only_prob {
+            write_front(window, PAD, tokens);
+            labels.fill(IGNORE);
+            n - 1
+        } else {
+            let hidden = hide_some(self.mask_below, mask, stream, window, tokens, labels);
+            if hidden > 0 {
+                return hidden;
+            }
+            stream.below(n as u64) as usize
+        };
+        labels[only] = tokens[only];
+        tokens[only] = mask;
+        1
     }
 
     /// What stands in the place of a hidden item.
@@ -106,23 +134,76 @@ impl Cloze {
     }
 }
 
+/// Hides each item of a window with probability `below / 2^32`; returns how many.
+///
+/// Half a draw decides on an item. The low halves belong to the first half of the window, the high
+/// halves to the second, and the last item of an odd number has a draw of its own. So all items
+/// are decided on in the lanes of a vector, without a branch.
+#[multiversion(targets("x86_64+avx+avx2"))]
+fn hide_some(
+    below: i64,
+    mask: i64,
+    stream: &mut Stream,
+    window: &[i32],
+    tokens: &mut [i64],
+    labels: &mut [i64],
+) -> usize {
+    let hide = |draw: u64, item: i32, token: &mut i64, label: &mut i64| {
+        let (hidden, item) = (((draw & LOW_HALF) as i64) < below, i64::from(item));
+        *token = if hidden { mask } else { item };
+        *label = if hidden { item } else { IGNORE };
+        u64::from(hidden)
+    };
+    let half = window.len() / 2;
+    let (first, second) = window.split_at(half);
+    let (first_tokens, second_tokens) = tokens.split_at_mut(half);
+    let (first_labels, second_labels) = labels.split_at_mut(half);
+    let firsts = first.iter().zip(first_tokens).zip(first_labels);
+    let seconds = second
+        .iter()
+        .zip(&mut *second_tokens)
+        .zip(&mut *second_labels);
+    let mut count = 0u64;
+    for (((&item, token), label), ((&other, other_token), other_label)) in firsts.zip(seconds) {
+        let draw = stream.next_u64();
+        let both = hide(draw, item, token, label).wrapping_add(hide(
+            draw >> 32,
+            other,
+            other_token,
+            other_label,
+        ));
+        count = count.wrapping_add(both);
+    }
+    if let Some(&last) = second.get(half) {
+        let (token, label) = (&mut second_tokens[half], &mut second_labels[half]);
+        count += hide(stream.next_u64(), last, token, label);
+    }
+    count as usize
+}
+
+/// The low 32 bits of a draw.
+const LOW_HALF: u64 = u32::MAX as u64;
+
 /// Writes the window of each row as tokens and labels, both `[B, W]`, padding first.
 ///
+/// Returns the number of hidden items.
+///
 /// ```
-/// use seqrec_core::{Sequences, cloze::{self, Cloze}, rows::{Out, Rows}, window::{Policy, Windows}};
+/// use seqrec_core::{Sequences, cloze::{self, Cloze}, parallel::Crew, rows::{Out, Rows}};
+/// use seqrec_core::window::{Policy, Windows};
 ///
 /// let sequences = Sequences::new(&[7, 8, 9], &[0], &[3])?;
 /// let rows = Rows::new(&[0], &[0], 1, 0)?;
 /// let windows = Windows::new(Policy::Last, 4, 1)?;
 /// let last_only = Cloze::new(9, 0.2, 1.0, 0.0, 0.0)?;
 /// let (mut tokens, mut labels) = ([0; 4], [0; 4]);
-/// cloze::cloze_into(
-///     &sequences, &rows, &windows, &last_only,
+/// let n_hidden = cloze::cloze_into(
+///     Crew::ALONE, &sequences, &rows, &windows, &last_only,
 ///     Out { name: "tokens", values: &mut tokens, width: 4 },
 ///     Out { name: "labels", values: &mut labels, width: 4 },
 /// )?;
 /// assert_eq!(tokens, [0, 7, 8, 10]);
-/// assert_eq!(labels, [-100, -100, -100, 9]);
+/// assert_eq!((labels, n_hidden), ([-100, -100, -100, 9], 1));
 /// # Ok::<(), seqrec_core::Error>(())
 /// ```
 ///
@@ -130,24 +211,23 @@ impl Cloze {
 /// [`Error::Width`] for a window that does not fit, and what [`Rows::key`] and
 /// [`Sequences::range`] refuse.
 pub fn cloze_into(
+    crew: Crew,
     sequences: &Sequences,
     rows: &Rows,
     windows: &Windows,
     cloze: &Cloze,
     tokens: Out<i64>,
     labels: Out<i64>,
-) -> Result<(), Error> {
+) -> Result<usize, Error> {
     let tokens = tokens.of_rows(rows.len())?;
     let labels = labels.beside(tokens.1, rows.len())?;
-    fill_rows_2(tokens, labels, |row, tokens, labels| {
+    let row_bytes = 2 * size_of::<i64>() * tokens.1;
+    let outputs = split(tokens).zip(split(labels));
+    crew.fill(outputs, row_bytes, |row, (tokens, labels)| {
         let (key, window) = windows.of_row(sequences, rows, row)?;
         fits("tokens", row, window.len(), tokens.len())?;
-        let front = tokens.len() - window.len();
-        write_back(&sequences.items()[window], PAD, tokens);
-        labels.fill(IGNORE);
         let mut stream = rows.stream(key, Purpose::Mask);
-        cloze.hide(&mut stream, &mut tokens[front..], &mut labels[front..]);
-        Ok(())
+        Ok(cloze.row(&sequences.items()[window], &mut stream, tokens, labels))
     })
 }
 
@@ -157,10 +237,11 @@ mod tests {
 
     use super::*;
 
-    fn hide(cloze: &Cloze, window: &[i64], seed: u64) -> (Vec<i64>, Vec<i64>) {
-        let (mut tokens, mut labels) = (window.to_vec(), vec![IGNORE; window.len()]);
+    fn hide(cloze: &Cloze, window: &[i32], seed: u64) -> (Vec<i64>, Vec<i64>) {
+        let (mut tokens, mut labels) = (vec![77; window.len()], vec![77; window.len()]);
         let mut stream = Stream::new(seed, 0, 0, 0, Purpose::Mask);
-        cloze.hide(&mut stream, &mut tokens, &mut labels);
+        let count = cloze.row(window, &mut stream, &mut tokens, &mut labels);
+        assert_eq!(count, labels.iter().filter(|&&l| l != IGNORE).count());
         (tokens, labels)
     }
 
@@ -200,12 +281,12 @@ mod tests {
             n in 1usize..40, mask_prob in 0.001f64..=1.0, last in 0.0f64..=1.0, seed: u64,
         ) {
             let cloze = Cloze::new(50, mask_prob, last, 0.1, 0.1).unwrap();
-            let window: Vec<i64> = (1..=n as i64).collect();
+            let window: Vec<i32> = (1..=n as i32).collect();
             let (tokens, labels) = hide(&cloze, &window, seed);
             prop_assert!(labels.iter().any(|&label| label != IGNORE));
             for ((&item, &token), &label) in window.iter().zip(&tokens).zip(&labels) {
                 let unhidden = if label == IGNORE { token } else { label };
-                prop_assert_eq!(unhidden, item);
+                prop_assert_eq!(unhidden, i64::from(item));
                 prop_assert!((1..=51).contains(&token));
             }
         }

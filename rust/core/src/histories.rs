@@ -1,18 +1,18 @@
 //! What a model reads at inference: the last items of each user.
 
-use crate::parallel::fill_rows;
-use crate::rows::{Out, write_back, write_front};
+use crate::parallel::Crew;
+use crate::rows::{Out, split, write_back, write_front};
 use crate::{Error, PAD, Sequences};
 
 /// Writes the last `W` items of each user in `[B, W]`, [`PAD`] before or behind them.
 ///
 /// ```
-/// use seqrec_core::{Sequences, histories::histories_into, rows::Out};
+/// use seqrec_core::{Sequences, histories::histories_into, parallel::Crew, rows::Out};
 ///
 /// let sequences = Sequences::new(&[7, 8, 9, 5], &[0, 3], &[3, 4])?;
 /// let mut tokens = [0; 4];
 /// let out = Out { name: "tokens", values: &mut tokens, width: 2 };
-/// histories_into(&sequences, &[0, 1], true, out)?;
+/// histories_into(Crew::ALONE, &sequences, &[0, 1], true, out)?;
 /// assert_eq!(tokens, [8, 9, 0, 5]);
 /// # Ok::<(), seqrec_core::Error>(())
 /// ```
@@ -20,18 +20,21 @@ use crate::{Error, PAD, Sequences};
 /// # Errors
 /// What [`Sequences::row`] refuses, and a buffer of another number of rows.
 pub fn histories_into(
+    crew: Crew,
     sequences: &Sequences,
     users: &[i32],
     pad_left: bool,
     tokens: Out<i64>,
 ) -> Result<(), Error> {
     let write = if pad_left { write_back } else { write_front };
-    let (tokens, width) = tokens.of_rows(users.len())?;
-    fill_rows(tokens, width, |row, tokens| {
+    let tokens = tokens.of_rows(users.len())?;
+    let width = tokens.1;
+    crew.fill(split(tokens), size_of::<i64>() * width, |row, tokens| {
         let history = sequences.row(users, row)?;
         write(&history[history.len().saturating_sub(width)..], PAD, tokens);
-        Ok(())
-    })
+        Ok(history.len().min(width))
+    })?;
+    Ok(())
 }
 
 #[cfg(test)]
@@ -48,7 +51,7 @@ mod tests {
                 values: &mut values,
                 width: 2,
             };
-            histories_into(&sequences, &[0, 1, 2], pad_left, tokens).unwrap();
+            histories_into(Crew::ALONE, &sequences, &[0, 1, 2], pad_left, tokens).unwrap();
             values
         };
         assert_eq!(fill(true), [2, 3, 0, 4, 0, 0]);

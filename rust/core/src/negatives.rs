@@ -1,11 +1,11 @@
 //! Negative items: what a user has not taken, in bounded time however much was taken.
 
 use crate::alias::Popularity;
-use crate::parallel::fill_rows;
-use crate::rows::{Out, Rows};
+use crate::parallel::Crew;
+use crate::rows::{Out, Rows, split};
 use crate::seed::{Purpose, Stream};
 use crate::sequences::piece;
-use crate::{Error, Sequences};
+use crate::{Error, PAD, Sequences};
 
 /// The distinct items of each user, ascending; user `u` has `members[offsets[u]..offsets[u + 1]]`.
 #[derive(Debug, Clone, Copy)]
@@ -83,7 +83,7 @@ pub struct Sampler<'a> {
     popularity: Option<Popularity<'a>>,
 }
 
-/// How often an alias draw may hit a taken item before the exact draw takes over.
+/// How often a draw may hit a taken item before the exact draw takes over.
 const TRIES: usize = 64;
 
 impl<'a> Sampler<'a> {
@@ -95,8 +95,7 @@ impl<'a> Sampler<'a> {
         if let Some(table) = popularity {
             for (name, found) in [
                 ("popularity weights", table.weights.len()),
-                ("popularity thresholds", table.thresholds.len()),
-                ("popularity aliases", table.aliases.len()),
+                ("popularity columns", table.columns.len()),
             ] {
                 if found != n_items {
                     return Err(Error::Length {
@@ -122,17 +121,67 @@ impl<'a> Sampler<'a> {
     #[inline]
     pub fn draw(&self, user: usize, taken: &[i32], stream: &mut Stream) -> Result<i64, Error> {
         self.check(user, taken)?;
-        let item = match self.popularity {
-            None => Some(uniform_outside(self.n_items, taken, stream)),
+        let mut item = [PAD];
+        self.fill_searching(user, taken, stream, &mut item)?;
+        Ok(item[0])
+    }
+
+    /// As many draws as `out` has places, the same as one after the other.
+    ///
+    /// # Errors
+    /// As [`Self::draw`].
+    pub fn fill(
+        &self,
+        user: usize,
+        taken: &[i32],
+        marks: &mut Marks,
+        stream: &mut Stream,
+        out: &mut [i64],
+    ) -> Result<(), Error> {
+        self.check(user, taken)?;
+        if !Marks::pay_off(self.n_items, taken.len(), out.len()) {
+            return self.fill_searching(user, taken, stream, out);
+        }
+        marks.set(self.n_items, taken);
+        let is_taken = |item: i32| marks.0.get(item as usize).copied().unwrap_or(0);
+        let filled = self.fill_free(user, taken, is_taken, stream, out);
+        marks.clear(taken);
+        filled
+    }
+
+    fn fill_searching(
+        &self,
+        user: usize,
+        taken: &[i32],
+        stream: &mut Stream,
+        out: &mut [i64],
+    ) -> Result<(), Error> {
+        let is_taken = |item: i32| u8::from(taken.binary_search(&item).is_ok());
+        self.fill_free(user, taken, is_taken, stream, out)
+    }
+
+    #[inline]
+    fn fill_free(
+        &self,
+        user: usize,
+        taken: &[i32],
+        is_taken: impl Fn(i32) -> u8,
+        stream: &mut Stream,
+        out: &mut [i64],
+    ) -> Result<(), Error> {
+        let filled = match self.popularity {
+            None => {
+                let any = |stream: &mut Stream| 1 + stream.below(self.n_items as u64) as i32;
+                let free = |stream: &mut Stream| Some(uniform_outside(self.n_items, taken, stream));
+                keep_free(is_taken, any, free, stream, out)
+            }
             Some(table) => {
-                let free = |item: &i32| taken.binary_search(item).is_err();
-                let mut tries = (0..TRIES).map(|_| table.draw(stream));
-                let found = tries.find(free);
-                found.or_else(|| table.draw_outside(taken, stream))
+                let any = |stream: &mut Stream| table.draw(stream);
+                let free = |stream: &mut Stream| table.draw_outside(taken, stream);
+                keep_free(is_taken, any, free, stream, out)
             }
         };
-        item.map(i64::from)
-            .ok_or_else(|| self.none_left(user, taken))
+        filled.ok_or_else(|| self.none_left(user, taken))
     }
 
     #[inline]
@@ -164,6 +213,71 @@ impl<'a> Sampler<'a> {
     }
 }
 
+/// Fills `out` with draws of `any` that are not taken, in their order; [`TRIES`] taken ones in a
+/// row are followed by a draw of `free`. `None` if that has nothing to give.
+///
+/// `is_taken` is 1 or 0. Nobody can predict it, so no branch depends on it: a taken item is written
+/// too, and written over by the next one.
+#[inline]
+fn keep_free(
+    is_taken: impl Fn(i32) -> u8,
+    any: impl Fn(&mut Stream) -> i32,
+    free: impl Fn(&mut Stream) -> Option<i32>,
+    stream: &mut Stream,
+    out: &mut [i64],
+) -> Option<()> {
+    let (mut filled, mut missed) = (0usize, 0usize);
+    let mut draws = stream.clone(); // in a register, unlike what is borrowed
+    while filled < out.len() {
+        let item = any(&mut draws);
+        out[filled] = i64::from(item);
+        let taken = usize::from(is_taken(item));
+        filled = filled.wrapping_add(1).wrapping_sub(taken);
+        missed = missed.wrapping_add(1).wrapping_mul(taken);
+        if missed == TRIES {
+            out[filled] = i64::from(free(&mut draws)?);
+            filled += 1;
+            missed = 0;
+        }
+    }
+    *stream = draws;
+    Some(())
+}
+
+/// Marks on the items that one user has taken, for many questions about that user.
+///
+/// All are clear between two users, so that they are made once for all the rows of a thread.
+#[derive(Debug, Default)]
+pub struct Marks(Vec<u8>);
+
+impl Marks {
+    /// Whether marking `taken` items and clearing the marks again takes less time than a search
+    /// for each of `draws` items.
+    const fn pay_off(n_items: usize, taken: usize, draws: usize) -> bool {
+        draws >= 16 && taken / 4 <= draws && n_items <= 1 << 17
+    }
+
+    fn set(&mut self, n_items: usize, taken: &[i32]) {
+        self.0.resize(n_items + 1, 0);
+        for &item in taken {
+            if let Some(mark) = self.0.get_mut(item as usize) {
+                *mark = 1;
+            }
+        }
+    }
+
+    fn clear(&mut self, taken: &[i32]) {
+        if self.0.len() / 32 <= taken.len() {
+            return self.0.fill(0);
+        }
+        for &item in taken {
+            if let Some(mark) = self.0.get_mut(item as usize) {
+                *mark = 0;
+            }
+        }
+    }
+}
+
 /// The `r`-th item (from 0) that is not in `taken`, for one uniform `r`: exact, without rejection.
 ///
 /// `taken[i] - 1 - i` items before `taken[i]` are free. So as many taken items come before the
@@ -188,21 +302,22 @@ fn uniform_outside(n_items: usize, taken: &[i32], stream: &mut Stream) -> i32 {
 /// # Errors
 /// What [`Rows::key`], [`Taken::of`] and [`Sampler::draw`] refuse.
 pub fn negatives_into(
+    crew: Crew,
     sets: &Taken,
     rows: &Rows,
     sampler: &Sampler,
     negatives: Out<i64>,
 ) -> Result<(), Error> {
-    let (values, width) = negatives.of_rows(rows.len())?;
-    fill_rows(values, width, |row, negatives| {
+    let negatives = negatives.of_rows(rows.len())?;
+    let row_bytes = size_of::<i64>() * negatives.1;
+    let fill = |marks: &mut Marks, row, out: &mut [i64]| {
         let key = rows.key(row, sets.n_users())?;
-        let taken = sets.of(key.0)?;
         let mut stream = rows.stream(key, Purpose::Negative);
-        for negative in negatives {
-            *negative = sampler.draw(key.0, taken, &mut stream)?;
-        }
-        Ok(())
-    })
+        sampler.fill(key.0, sets.of(key.0)?, marks, &mut stream, out)?;
+        Ok(out.len())
+    };
+    crew.fill_with(split(negatives), row_bytes, Marks::default, fill)?;
+    Ok(())
 }
 
 #[cfg(test)]
@@ -219,11 +334,10 @@ mod tests {
     #[test]
     fn the_only_free_item_is_drawn() {
         let weights = [1e9, 1e9, 1e-9, 1e9];
-        let (thresholds, aliases) = alias_table(&weights).unwrap();
+        let columns = alias_table(&weights).unwrap();
         let table = Popularity {
             weights: &weights,
-            thresholds: &thresholds,
-            aliases: &aliases,
+            columns: &columns,
         };
         for popularity in [None, Some(table)] {
             let sampler = Sampler::new(4, popularity).unwrap();
@@ -244,11 +358,10 @@ mod tests {
 
     #[test]
     fn free_items_without_weight_are_no_negatives() {
-        let (thresholds, aliases) = alias_table(&[1.0, 0.0]).unwrap();
+        let columns = alias_table(&[1.0, 0.0]).unwrap();
         let table = Popularity {
             weights: &[1.0, 0.0],
-            thresholds: &thresholds,
-            aliases: &aliases,
+            columns: &columns,
         };
         let sampler = Sampler::new(2, Some(table)).unwrap();
         assert!(matches!(
@@ -267,6 +380,21 @@ mod tests {
             let sampler = Sampler::new(30, None).unwrap();
             let item = sampler.draw(0, &taken, &mut stream(seed)).unwrap();
             prop_assert!((1..=30).contains(&item) && !taken.contains(&(item as i32)));
+        }
+
+        #[test]
+        fn many_draws_are_the_single_ones_and_leave_no_mark(
+            taken in prop::collection::btree_set(1i32..=30, 0..30), seed: u64,
+        ) {
+            let taken: Vec<i32> = taken.into_iter().collect();
+            prop_assume!(taken.len() < 30);
+            let sampler = Sampler::new(30, None).unwrap();
+            let (mut marks, mut one, mut out) = (Marks::default(), stream(seed), [0; 40]);
+            sampler.fill(0, &taken, &mut marks, &mut stream(seed), &mut out).unwrap();
+            for item in out {
+                prop_assert_eq!(Ok(item), sampler.draw(0, &taken, &mut one));
+            }
+            prop_assert!(marks.0.len() == 31 && marks.0.iter().all(|&mark| mark == 0));
         }
     }
 }

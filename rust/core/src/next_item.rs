@@ -1,29 +1,29 @@
 //! Rows of the next-item task: a window without its last item, and the items that follow.
 
-use crate::parallel::fill_rows_2;
-use crate::rows::{Out, Rows, fits, write_front};
+use crate::parallel::Crew;
+use crate::rows::{Out, Rows, fits, split, write_front};
 use crate::window::Windows;
 use crate::{Error, IGNORE, PAD, Sequences};
 
 /// Writes the window of each row as inputs and targets, both `[B, W]`.
 ///
 /// Real items come first, where the padding behind them cannot reach an earlier state of an LSTM;
-/// inputs end with [`PAD`], targets with [`IGNORE`].
+/// inputs end with [`PAD`], targets with [`IGNORE`]. Returns the number of targets.
 ///
 /// ```
-/// use seqrec_core::{Sequences, next_item, rows::{Out, Rows}, window::{Policy, Windows}};
+/// use seqrec_core::{Sequences, next_item, parallel::Crew, rows::{Out, Rows}, window::{Policy, Windows}};
 ///
 /// let sequences = Sequences::new(&[7, 8, 9], &[0], &[3])?;
 /// let rows = Rows::new(&[0], &[0], 1, 0)?;
 /// let windows = Windows::new(Policy::Last, 5, 1)?;
 /// let (mut inputs, mut targets) = ([0; 4], [0; 4]);
-/// next_item::next_item_into(
-///     &sequences, &rows, &windows,
+/// let n_targets = next_item::next_item_into(
+///     Crew::ALONE, &sequences, &rows, &windows,
 ///     Out { name: "inputs", values: &mut inputs, width: 4 },
 ///     Out { name: "targets", values: &mut targets, width: 4 },
 /// )?;
 /// assert_eq!(inputs, [7, 8, 0, 0]);
-/// assert_eq!(targets, [8, 9, -100, -100]);
+/// assert_eq!((targets, n_targets), ([8, 9, -100, -100], 2));
 /// # Ok::<(), seqrec_core::Error>(())
 /// ```
 ///
@@ -31,20 +31,23 @@ use crate::{Error, IGNORE, PAD, Sequences};
 /// [`Error::Width`] for a window that does not fit, and what [`Rows::key`] and
 /// [`Sequences::range`] refuse.
 pub fn next_item_into(
+    crew: Crew,
     sequences: &Sequences,
     rows: &Rows,
     windows: &Windows,
     inputs: Out<i64>,
     targets: Out<i64>,
-) -> Result<(), Error> {
+) -> Result<usize, Error> {
     let inputs = inputs.of_rows(rows.len())?;
     let targets = targets.beside(inputs.1, rows.len())?;
-    fill_rows_2(inputs, targets, |row, inputs, targets| {
+    let row_bytes = 2 * size_of::<i64>() * inputs.1;
+    let outputs = split(inputs).zip(split(targets));
+    crew.fill(outputs, row_bytes, |row, (inputs, targets)| {
         let (_, window) = windows.of_row(sequences, rows, row)?;
         let window = &sequences.items()[window];
         fits("inputs", row, window.len().saturating_sub(1), inputs.len())?;
         next_item_row(window, inputs, targets);
-        Ok(())
+        Ok(window.len().saturating_sub(1))
     })
 }
 

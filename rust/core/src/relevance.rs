@@ -4,10 +4,10 @@
 //! one positive and one negative for each step. `BERT4Rec` reads the candidate as the last token of
 //! its input, so each pair is two rows that differ in that token.
 
-use crate::negatives::{Sampler, Taken};
+use crate::negatives::{Marks, Sampler, Taken};
 use crate::next_item::before_last;
-use crate::parallel::{fill_rows_2, fill_rows_3};
-use crate::rows::{Out, Rows, fits, write_back, write_front};
+use crate::parallel::Crew;
+use crate::rows::{Out, Rows, fits, split, write_back, write_front};
 use crate::seed::{Purpose, Stream};
 use crate::window::Windows;
 use crate::{Error, PAD, Sequences};
@@ -15,12 +15,13 @@ use crate::{Error, PAD, Sequences};
 /// Writes the windows of [`crate::next_item`] as inputs, positives and negatives, all `[B, W]`.
 ///
 /// `first` holds, for each stored item, whether its user takes it for the first time there; a
-/// repeated target makes no pair, and both of its places are [`PAD`].
+/// repeated target makes no pair, and both of its places are [`PAD`]. Returns the number of pairs.
 ///
 /// # Errors
 /// [`Error::Width`] for a window that does not fit, and what [`Rows::key`], [`Sequences::range`]
 /// and [`Sampler::draw`] refuse.
 pub fn relevance_sequences_into(
+    crew: Crew,
     sequences: &Sequences,
     first: &[u8],
     sets: &Taken,
@@ -30,45 +31,61 @@ pub fn relevance_sequences_into(
     inputs: Out<i64>,
     positives: Out<i64>,
     negatives: Out<i64>,
-) -> Result<(), Error> {
+) -> Result<usize, Error> {
     check_first(sequences, first)?;
     sets.check_users(sequences)?;
     let inputs = inputs.of_rows(rows.len())?;
     let positives = positives.beside(inputs.1, rows.len())?;
     let negatives = negatives.beside(inputs.1, rows.len())?;
-    fill_rows_3(inputs, positives, negatives, |row, inputs, pos, neg| {
+    let row_bytes = 3 * size_of::<i64>() * inputs.1;
+    let outputs = split(inputs).zip(split(positives)).zip(split(negatives));
+    let fill = |marks: &mut Marks, row, ((inputs, positives), negatives): ((&mut [i64], _), _)| {
         let (key, window) = windows.of_row(sequences, rows, row)?;
         let items = &sequences.items()[window.clone()];
         fits("inputs", row, items.len().saturating_sub(1), inputs.len())?;
         write_front(before_last(items), PAD, inputs);
-        let taken = sets.of(key.0)?;
+        let (positives, negatives): (&mut [i64], &mut [i64]) = (positives, negatives);
+        let count = positives_row(items, &first[window], positives);
         let mut stream = rows.stream(key, Purpose::Negative);
-        pairs_of_window(items, &first[window], pos, neg, || {
-            sampler.draw(key.0, taken, &mut stream)
-        })
-    })
+        let drawn = &mut negatives[..count];
+        sampler.fill(key.0, sets.of(key.0)?, marks, &mut stream, drawn)?;
+        negatives_row(count, positives, negatives);
+        Ok(count)
+    };
+    crew.fill_with(outputs, row_bytes, Marks::default, fill)
 }
 
-/// A positive and a negative for each item but the first that is new to its user.
+/// A positive for each item but the first that is new to its user; returns how many.
 #[inline]
-fn pairs_of_window(
-    items: &[i32],
-    first: &[u8],
-    positives: &mut [i64],
-    negatives: &mut [i64],
-    mut draw: impl FnMut() -> Result<i64, Error>,
-) -> Result<(), Error> {
-    positives.fill(PAD);
-    negatives.fill(PAD);
-    let targets = items.iter().zip(first).skip(1);
-    let places = positives.iter_mut().zip(negatives);
-    for ((&item, &is_new), (positive, negative)) in targets.zip(places) {
-        if is_new != 0 {
-            *positive = i64::from(item);
-            *negative = draw()?;
+fn positives_row(items: &[i32], first: &[u8], positives: &mut [i64]) -> usize {
+    let items = items.get(1..).unwrap_or_default();
+    let first = first.get(1..).unwrap_or_default();
+    let (targets, padding) = positives.split_at_mut(items.len());
+    padding.fill(PAD);
+    let mut count = 0usize;
+    for ((target, &item), &is_new) in targets.iter_mut().zip(items).zip(first) {
+        *target = if is_new == 0 { PAD } else { i64::from(item) };
+        count = count.wrapping_add(usize::from(is_new != 0));
+    }
+    count
+}
+
+/// Moves the draws at the front of `negatives`, one for each positive, to the places of those.
+#[inline]
+fn negatives_row(drawn: usize, positives: &[i64], negatives: &mut [i64]) {
+    negatives[drawn..].fill(PAD);
+    let mut left = drawn;
+    for place in (0..positives.len()).rev() {
+        if left == place + 1 {
+            return; // from here to the front every place has its draw
+        }
+        if positives[place] == PAD {
+            negatives[place] = PAD;
+        } else {
+            left -= 1;
+            negatives[place] = negatives[left];
         }
     }
-    Ok(())
 }
 
 /// Refuses marks that do not belong to the stored items.
@@ -95,6 +112,7 @@ pub(crate) fn check_first(sequences: &Sequences, first: &[u8]) -> Result<(), Err
 /// [`Error::Range`] for a position without an item before it or outside its user's items, and
 /// what [`Rows::key`], [`Sequences::range`] and [`Sampler::draw`] refuse.
 pub fn relevance_pairs_into(
+    crew: Crew,
     sequences: &Sequences,
     sets: &Taken,
     rows: &Rows,
@@ -114,19 +132,25 @@ pub fn relevance_pairs_into(
     }
     let (tokens, width) = tokens.of_rows(2 * rows.len())?;
     let (labels, _) = labels.beside(1, 2 * rows.len())?;
-    fill_rows_2((tokens, 2 * width), (labels, 2), |row, tokens, labels| {
-        fits("tokens", 2 * row, 2, width)?;
-        let key = rows.key(row, sequences.n_users())?;
-        let items = sequences.user(key.0)?;
-        let position = position_in(items, positions, row)?;
-        let mut stream: Stream = rows.stream(key, Purpose::Negative);
-        let negative = sampler.draw(key.0, sets.of(key.0)?, &mut stream)?;
-        let (positive_row, negative_row) = tokens.split_at_mut(width);
-        pair_row(&items[..position], i64::from(items[position]), positive_row);
-        pair_row(&items[..position], negative, negative_row);
-        labels.copy_from_slice(&[1.0, 0.0]);
-        Ok(())
-    })
+    let outputs = split((tokens, 2 * width)).zip(split((labels, 2)));
+    crew.fill(
+        outputs,
+        2 * size_of::<i64>() * width,
+        |row, (tokens, labels)| {
+            fits("tokens", 2 * row, 2, width)?;
+            let key = rows.key(row, sequences.n_users())?;
+            let items = sequences.user(key.0)?;
+            let position = position_in(items, positions, row)?;
+            let mut stream: Stream = rows.stream(key, Purpose::Negative);
+            let negative = sampler.draw(key.0, sets.of(key.0)?, &mut stream)?;
+            let (positive_row, negative_row) = tokens.split_at_mut(width);
+            pair_row(&items[..position], i64::from(items[position]), positive_row);
+            pair_row(&items[..position], negative, negative_row);
+            labels.copy_from_slice(&[1.0, 0.0]);
+            Ok(1)
+        },
+    )?;
+    Ok(())
 }
 
 /// One row: padding, the end of the history, the candidate.
@@ -159,17 +183,26 @@ mod tests {
 
     #[test]
     fn a_repeated_target_makes_no_pair() {
-        let (mut positives, mut negatives) = ([9; 4], [9; 4]);
-        let draw = || Ok(7);
-        pairs_of_window(
-            &[1, 2, 1, 3],
-            &[1, 1, 0, 1],
-            &mut positives,
-            &mut negatives,
-            draw,
-        )
-        .unwrap();
-        assert_eq!((positives, negatives), ([2, PAD, 3, PAD], [7, PAD, 7, PAD]));
+        for (first, drawn, wanted) in [
+            (
+                [1, 1, 0, 1],
+                [7, 8, 9, 9],
+                [[2, PAD, 3, PAD], [7, PAD, 8, PAD]],
+            ),
+            (
+                [1, 0, 1, 1],
+                [7, 8, 9, 9],
+                [[PAD, 1, 3, PAD], [PAD, 7, 8, PAD]],
+            ),
+            ([0, 1, 1, 1], [7, 8, 6, 9], [[2, 1, 3, PAD], [7, 8, 6, PAD]]),
+            ([1, 0, 0, 0], [9, 9, 9, 9], [[PAD; 4], [PAD; 4]]),
+        ] {
+            let (mut positives, mut negatives) = ([9; 4], drawn);
+            let count = positives_row(&[1, 2, 1, 3], &first, &mut positives);
+            assert_eq!(count, positives.iter().filter(|&&item| item != PAD).count());
+            negatives_row(count, &positives, &mut negatives);
+            assert_eq!([positives, negatives], wanted);
+        }
     }
 
     #[test]

@@ -4,16 +4,19 @@
 //! drawn for it comes from [`Rows::stream`], so its content depends on neither the batch nor the
 //! width of the buffer; the buffer only decides how much padding stands beside it.
 
+use std::slice::ChunksExactMut;
+
+use multiversion::multiversion;
+
 use crate::Error;
-use crate::seed::{Purpose, Stream};
+use crate::seed::{Epoch, Purpose, Stream};
 
 /// Who is in a batch, and the key of all that is drawn for it.
 #[derive(Debug, Clone, Copy)]
 pub struct Rows<'a> {
     users: &'a [i32],
     ks: &'a [i32],
-    seed: u64,
-    epoch: u64,
+    epoch: Epoch,
 }
 
 impl<'a> Rows<'a> {
@@ -33,8 +36,7 @@ impl<'a> Rows<'a> {
         Ok(Self {
             users,
             ks,
-            seed,
-            epoch,
+            epoch: Epoch::new(seed, epoch),
         })
     }
 
@@ -65,7 +67,7 @@ impl<'a> Rows<'a> {
     #[inline]
     #[must_use]
     pub fn stream(&self, (user, k): (usize, usize), purpose: Purpose) -> Stream {
-        Stream::new(self.seed, self.epoch, user as u64, k as u64, purpose)
+        self.epoch.stream(user as u64, k as u64, purpose)
     }
 }
 
@@ -142,6 +144,11 @@ impl<'a, T> Out<'a, T> {
     }
 }
 
+/// The rows of a buffer whose number and width were checked.
+pub(crate) fn split<T>((values, width): (&mut [T], usize)) -> ChunksExactMut<'_, T> {
+    values.chunks_exact_mut(width.max(1)) // a batch without rows may have no width either
+}
+
 /// Refuses a row that is wider than its buffer.
 pub(crate) fn fits(
     name: &'static str,
@@ -176,7 +183,7 @@ pub(crate) fn write_back(items: &[i32], pad: i64, out: &mut [i64]) {
     widen(items, real);
 }
 
-#[inline]
+#[multiversion(targets("x86_64+avx+avx2"))]
 fn widen(items: &[i32], out: &mut [i64]) {
     for (to, &item) in out.iter_mut().zip(items) {
         *to = i64::from(item);

@@ -25,6 +25,25 @@ pub enum Purpose {
 
 const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
 
+/// What the streams of an epoch share, mixed once for all of its rows.
+#[derive(Debug, Clone, Copy)]
+pub struct Epoch(u64);
+
+impl Epoch {
+    /// The streams of one epoch of a run.
+    #[must_use]
+    pub const fn new(seed: u64, epoch: u64) -> Self {
+        Self(absorb(mix(seed ^ GOLDEN), epoch))
+    }
+
+    /// The stream of one row.
+    #[inline]
+    #[must_use]
+    pub const fn stream(self, user: u64, k: u64, purpose: Purpose) -> Stream {
+        Stream(absorb(absorb(absorb(self.0, user), k), purpose as u64))
+    }
+}
+
 /// A stream of random numbers.
 #[derive(Debug, Clone)]
 pub struct Stream(u64);
@@ -32,12 +51,8 @@ pub struct Stream(u64);
 impl Stream {
     /// The stream of one row.
     #[must_use]
-    pub fn new(seed: u64, epoch: u64, user: u64, k: u64, purpose: Purpose) -> Self {
-        let mut state = mix(seed ^ GOLDEN);
-        for word in [epoch, user, k, purpose as u64] {
-            state = mix(state.wrapping_add(GOLDEN) ^ mix(word.wrapping_add(GOLDEN)));
-        }
-        Self(state)
+    pub const fn new(seed: u64, epoch: u64, user: u64, k: u64, purpose: Purpose) -> Self {
+        Epoch::new(seed, epoch).stream(user, k, purpose)
     }
 
     /// The next 64 bits.
@@ -52,7 +67,18 @@ impl Stream {
     /// Returns 0 for `n = 0`.
     #[inline]
     pub fn below(&mut self, n: u64) -> u64 {
-        ((u128::from(self.next_u64()) * u128::from(n)) >> 64) as u64
+        self.below_with_rest(n).0
+    }
+
+    /// A number in `0..n`, and the low half of the product as 64 bits that lie evenly within it.
+    ///
+    /// One draw for a column of an alias table and for what is compared with its threshold: the
+    /// second number is a multiple of `n` away from the next one of the same column, so its
+    /// resolution is `n / 2^64`.
+    #[inline]
+    pub fn below_with_rest(&mut self, n: u64) -> (u64, u64) {
+        let product = u128::from(self.next_u64()) * u128::from(n);
+        ((product >> 64) as u64, product as u64)
     }
 
     /// A number in `[0, 1)` with 53 random bits.
@@ -60,6 +86,12 @@ impl Stream {
     pub fn unit(&mut self) -> f64 {
         (self.next_u64() >> 11) as f64 * (1.0 / 9_007_199_254_740_992.0)
     }
+}
+
+/// A key with one more word.
+#[inline]
+const fn absorb(state: u64, word: u64) -> u64 {
+    mix(state.wrapping_add(GOLDEN) ^ mix(word.wrapping_add(GOLDEN)))
 }
 
 /// The finaliser of `SplitMix64`.

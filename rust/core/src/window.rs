@@ -45,7 +45,7 @@ impl FromStr for Policy {
 /// use seqrec_core::window::{Policy, Windows};
 ///
 /// let windows = Windows::new(Policy::Sliding, 4, 3).unwrap();
-/// let cut = |k| windows.cut(9, k, Stream::new(0, 0, 0, 0, Purpose::Window));
+/// let cut = |k| windows.cut(9, k, || Stream::new(0, 0, 0, 0, Purpose::Window));
 /// assert_eq!(windows.count(9, 1), 3);
 /// assert_eq!((cut(0), cut(1), cut(2)), (Some(5..9), Some(2..6), Some(0..3)));
 /// assert_eq!(cut(3), None);
@@ -122,9 +122,10 @@ impl Windows {
 
     /// The items of the `k`-th window of a history of `n` items; `None` if there is none.
     ///
-    /// `starts` decides where a random window starts; other windows ignore it.
+    /// `starts` decides where a random window starts; other windows don't ask for it.
+    #[inline]
     #[must_use]
-    pub fn cut(&self, n: usize, k: usize, mut starts: Stream) -> Option<Range<usize>> {
+    pub fn cut(&self, n: usize, k: usize, starts: impl FnOnce() -> Stream) -> Option<Range<usize>> {
         if k == 0 {
             return Some(n.saturating_sub(self.width)..n);
         }
@@ -139,7 +140,7 @@ impl Windows {
             }
             Policy::Random => {
                 let free = n.saturating_sub(self.width);
-                let start = starts.below(free as u64 + 1) as usize;
+                let start = starts().below(free as u64 + 1) as usize;
                 Some(start..n.min(start + self.width))
             }
         }
@@ -150,6 +151,7 @@ impl Windows {
     /// # Errors
     /// [`Error::Range`] for a row whose user or window does not exist, [`Error::Slice`] for a bad
     /// range of its user.
+    #[inline]
     pub(crate) fn of_row(
         &self,
         sequences: &Sequences,
@@ -158,7 +160,7 @@ impl Windows {
     ) -> Result<((usize, usize), Range<usize>), Error> {
         let key = rows.key(row, sequences.n_users())?;
         let (start, stop) = sequences.range(key.0)?;
-        let cut = self.cut(stop - start, key.1, rows.stream(key, Purpose::Window));
+        let cut = self.cut(stop - start, key.1, || rows.stream(key, Purpose::Window));
         let Some(window) = cut else {
             return Err(Error::Range {
                 name: "ks",
@@ -206,7 +208,7 @@ mod tests {
         for policy in [Policy::Last, Policy::Sliding, Policy::Random] {
             let windows = Windows::new(policy, 3, 2).unwrap();
             assert_eq!(windows.count(0, 1), 1);
-            assert_eq!(windows.cut(0, 0, stream(0)), Some(0..0));
+            assert_eq!(windows.cut(0, 0, || stream(0)), Some(0..0));
         }
     }
 
@@ -224,7 +226,7 @@ mod tests {
             windows.check_overlap(1).unwrap();
             let mut covered = vec![false; n];
             for k in 0..windows.count(n, 1) {
-                let window = windows.cut(n, k, stream(k)).unwrap();
+                let window = windows.cut(n, k, || stream(k)).unwrap();
                 prop_assert!(window.len() >= n.min(2) && window.len() <= width);
                 prop_assert_eq!(windows.length(n, k), window.len());
                 covered[window].iter_mut().skip(1).for_each(|c| *c = true);
@@ -239,7 +241,7 @@ mod tests {
             prop_assert!(count * (width - 1) >= n - 1);
             prop_assert!(count == 1 || (count - 1) * (width - 1) < n - 1);
             for k in 0..count {
-                let window = windows.cut(n, k, stream(k)).unwrap();
+                let window = windows.cut(n, k, || stream(k)).unwrap();
                 prop_assert_eq!(windows.length(n, k), window.len());
                 prop_assert_eq!(window.len(), n.min(width));
                 prop_assert!(window.end <= n);

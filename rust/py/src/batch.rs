@@ -17,11 +17,7 @@ use crate::raise::raise;
 type Ints<'py> = PyReadonlyArray1<'py, i32>;
 type Longs<'py> = PyReadonlyArray1<'py, i64>;
 type Bytes<'py> = PyReadonlyArray1<'py, u8>;
-type Table<'py> = (
-    PyReadonlyArray1<'py, f64>,
-    PyReadonlyArray1<'py, u64>,
-    PyReadonlyArray1<'py, i32>,
-);
+type Table<'py> = (PyReadonlyArray1<'py, f64>, PyReadonlyArray1<'py, u64>);
 type Rows2<'py> = PyReadwriteArray2<'py, i64>;
 type Columns<'py> = (
     Bound<'py, PyArray1<i32>>,
@@ -96,14 +92,14 @@ fn fill_next_item<'py>(
     epoch: u64,
     mut inputs: Rows2<'py>,
     mut targets: Rows2<'py>,
-) -> PyResult<()> {
+) -> PyResult<usize> {
     let sequences = sequences(&items, &starts, &stops)?;
     let rows = rows(&users, &ks, seed, epoch)?;
     let windows = windows(policy, width, stride)?;
     let inputs = out("inputs", &mut inputs)?;
     let targets = out("targets", &mut targets)?;
-    pool::run(py, || {
-        next_item::next_item_into(&sequences, &rows, &windows, inputs, targets)
+    pool::run_batch(py, |crew| {
+        next_item::next_item_into(crew, &sequences, &rows, &windows, inputs, targets)
     })
 }
 
@@ -127,7 +123,7 @@ fn fill_cloze<'py>(
     epoch: u64,
     mut tokens: Rows2<'py>,
     mut labels: Rows2<'py>,
-) -> PyResult<()> {
+) -> PyResult<usize> {
     let sequences = sequences(&items, &starts, &stops)?;
     let rows = rows(&users, &ks, seed, epoch)?;
     let windows = windows(policy, width, stride)?;
@@ -135,8 +131,8 @@ fn fill_cloze<'py>(
         Cloze::new(n_items, mask_prob, last_only_prob, keep_prob, random_prob).map_err(raise)?;
     let tokens = out("tokens", &mut tokens)?;
     let labels = out("labels", &mut labels)?;
-    pool::run(py, || {
-        cloze::cloze_into(&sequences, &rows, &windows, &cloze, tokens, labels)
+    pool::run_batch(py, |crew| {
+        cloze::cloze_into(crew, &sequences, &rows, &windows, &cloze, tokens, labels)
     })
 }
 
@@ -165,7 +161,7 @@ fn fill_relevance_sequences<'py>(
     mut inputs: Rows2<'py>,
     mut positives: Rows2<'py>,
     mut negatives: Rows2<'py>,
-) -> PyResult<()> {
+) -> PyResult<usize> {
     let sequences = sequences(&items, &starts, &stops)?;
     let first = slice("first", &first)?;
     let sets = sets(&set_offsets, &set_members)?;
@@ -175,9 +171,9 @@ fn fill_relevance_sequences<'py>(
     let inputs = out("inputs", &mut inputs)?;
     let positives = out("positives", &mut positives)?;
     let negatives = out("negatives", &mut negatives)?;
-    pool::run(py, || {
+    pool::run_batch(py, |crew| {
         relevance::relevance_sequences_into(
-            &sequences, first, &sets, &rows, &windows, &sampler, inputs, positives, negatives,
+            crew, &sequences, first, &sets, &rows, &windows, &sampler, inputs, positives, negatives,
         )
     })
 }
@@ -211,9 +207,9 @@ fn fill_relevance_pairs<'py>(
     let sampler = sampler(n_items, popularity.as_ref())?;
     let tokens = out("tokens", &mut tokens)?;
     let labels = out_column("labels", &mut labels)?;
-    pool::run(py, || {
+    pool::run_batch(py, |crew| {
         relevance::relevance_pairs_into(
-            &sequences, &sets, &rows, positions, &sampler, tokens, labels,
+            crew, &sequences, &sets, &rows, positions, &sampler, tokens, labels,
         )
     })
 }
@@ -231,8 +227,8 @@ fn fill_histories<'py>(
     let sequences = sequences(&items, &starts, &stops)?;
     let users = slice("users", &users)?;
     let tokens = out("tokens", &mut tokens)?;
-    pool::run(py, || {
-        histories::histories_into(&sequences, users, pad_left, tokens)
+    pool::run_batch(py, |crew| {
+        histories::histories_into(crew, &sequences, users, pad_left, tokens)
     })
 }
 
@@ -256,8 +252,8 @@ fn fill_negatives<'py>(
     let rows = rows(&users, &ks, seed, epoch)?;
     let sampler = sampler(n_items, popularity.as_ref())?;
     let negatives = out("negatives", &mut negatives)?;
-    pool::run(py, || {
-        negatives::negatives_into(&sets, &rows, &sampler, negatives)
+    pool::run_batch(py, |crew| {
+        negatives::negatives_into(crew, &sets, &rows, &sampler, negatives)
     })
 }
 
@@ -265,10 +261,9 @@ fn fill_negatives<'py>(
 fn alias_table<'py>(
     py: Python<'py>,
     weights: PyReadonlyArray1<'py, f64>,
-) -> PyResult<(Bound<'py, PyArray1<u64>>, Bound<'py, PyArray1<i32>>)> {
+) -> PyResult<Bound<'py, PyArray1<u64>>> {
     let weights = slice("weights", &weights)?;
-    let (thresholds, aliases) = pool::run(py, || alias::alias_table(weights))?;
-    Ok((thresholds.into_pyarray(py), aliases.into_pyarray(py)))
+    Ok(pool::run(py, || alias::alias_table(weights))?.into_pyarray(py))
 }
 
 fn rows<'a>(users: &'a Ints<'_>, ks: &'a Ints<'_>, seed: u64, epoch: u64) -> PyResult<Rows<'a>> {
@@ -292,11 +287,10 @@ fn sets<'a>(offsets: &'a Longs<'_>, members: &'a Ints<'_>) -> PyResult<Taken<'a>
 }
 
 fn sampler<'a>(n_items: usize, popularity: Option<&'a Table<'_>>) -> PyResult<Sampler<'a>> {
-    let table = |(weights, thresholds, aliases): &'a Table<'_>| {
+    let table = |(weights, columns): &'a Table<'_>| {
         Ok::<_, PyErr>(Popularity {
             weights: slice("popularity weights", weights)?,
-            thresholds: slice("popularity thresholds", thresholds)?,
-            aliases: slice("popularity aliases", aliases)?,
+            columns: slice("popularity columns", columns)?,
         })
     };
     Sampler::new(n_items, popularity.map(table).transpose()?).map_err(raise)

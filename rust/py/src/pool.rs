@@ -1,4 +1,4 @@
-//! The thread pool of this process, and the one way to run a kernel.
+//! The thread pool of this process, and the two ways to run a kernel.
 //!
 //! The pool is keyed by process id: a forked child finds its parent's pool, whose threads it does
 //! not have, forgets it and builds its own. The lock is only ever *tried*: a child forked while
@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex};
 use pyo3::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use seqrec_core::Error;
+use seqrec_core::parallel::Crew;
 
 use crate::raise::{ConfigError, raise, raise_panic, raise_threads};
 
@@ -27,12 +28,27 @@ pub(crate) fn run<T: Send>(
     kernel: impl FnOnce() -> Result<T, Error> + Send,
 ) -> PyResult<T> {
     let pool = current()?;
-    let outcome = py.detach(|| {
-        catch_unwind(AssertUnwindSafe(|| match pool {
-            Some(pool) => pool.install(kernel),
-            None => kernel(),
-        }))
-    });
+    guarded(py, || match pool {
+        Some(pool) => pool.install(kernel),
+        None => kernel(),
+    })
+}
+
+/// Runs the kernel of a batch with the interpreter detached: on this thread, which calls others of
+/// the pool for help if the batch is worth it.
+pub(crate) fn run_batch<T: Send>(
+    py: Python<'_>,
+    kernel: impl FnOnce(Crew<'_>) -> Result<T, Error> + Send,
+) -> PyResult<T> {
+    let pool = current()?;
+    guarded(py, || kernel(pool.as_deref().map_or(Crew::ALONE, Crew::of)))
+}
+
+fn guarded<T: Send>(
+    py: Python<'_>,
+    kernel: impl FnOnce() -> Result<T, Error> + Send,
+) -> PyResult<T> {
+    let outcome = py.detach(|| catch_unwind(AssertUnwindSafe(kernel)));
     outcome
         .map_err(|payload| raise_panic(&*payload))?
         .map_err(raise)
