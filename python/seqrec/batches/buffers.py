@@ -17,16 +17,27 @@ class Buffers:
 
     def __init__(self, *, pinned: bool = False) -> None:
         self.pinned = pinned
-        self._slabs: dict[str, torch.Tensor] = {}
+        self._slabs: dict[tuple[str, torch.dtype], torch.Tensor] = {}
+        # To make a view takes as long as to fill a small one. Shapes are few, see padded_width.
+        self._views: dict[tuple[str, torch.dtype, tuple[int, ...]], torch.Tensor] = {}
         self._copied: torch.cuda.Event | None = None
 
     def take(self, name: str, shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
         """A contiguous tensor of this shape over the memory called `name`; not initialised."""
+        view = self._views.get((name, dtype, shape))
+        if view is None:
+            view = self._views[name, dtype, shape] = self._slab(name, dtype, shape)
+        return view
+
+    def _slab(self, name: str, dtype: torch.dtype, shape: tuple[int, ...]) -> torch.Tensor:
         size = math.prod(shape)
-        slab = self._slabs.get(name)
+        slab = self._slabs.get((name, dtype))
         if slab is None or len(slab) < size:
             slab = torch.empty(size, dtype=dtype, pin_memory=self.pinned)
-            self._slabs[name] = slab
+            self._slabs[name, dtype] = slab
+            self._views = {
+                key: kept for key, kept in self._views.items() if key[:2] != (name, dtype)
+            }
         return slab[:size].view(shape)
 
     def copying(self, device: torch.device) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 
 from seqrec import _core
@@ -19,7 +18,6 @@ from seqrec.batches.plan import Plan, Share
 from seqrec.batches.windows import WindowConfig, Windows
 from seqrec.config import check
 from seqrec.data.sequences import Sequences
-from seqrec.tokens import IGNORE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +100,7 @@ class ClozeRows:
         shape, windows, cloze = (share.n_rows, share.width), self.windows, self.cloze
         tokens = buffers.take("tokens", shape, torch.int64)
         labels = buffers.take("labels", shape, torch.int64)
-        _core.fill_cloze(
+        n_hidden = _core.fill_cloze(
             windows.sequences.items, windows.sequences.starts, windows.sequences.stops,
             share.users, share.ks, windows.policy, windows.width, windows.stride, self.n_items,
             cloze.mask_prob, cloze.last_only_prob, cloze.keep_prob, cloze.random_prob,
@@ -112,5 +110,5 @@ class ClozeRows:
             tokens=tokens,
             labels=labels,
             negatives=self.negatives.fill(share, buffers) if self.negatives else None,
-            n_targets=int(np.count_nonzero(labels.numpy() != IGNORE)),
+            n_targets=n_hidden,
         )

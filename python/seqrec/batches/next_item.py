@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 
 from seqrec import _core
@@ -14,7 +13,6 @@ from seqrec.batches.negatives import Negatives, refuse_unused
 from seqrec.batches.plan import Plan, Share
 from seqrec.batches.windows import WindowConfig, Windows
 from seqrec.data.sequences import Sequences
-from seqrec.tokens import IGNORE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +66,7 @@ class NextItemRows:
         shape, windows = (share.n_rows, share.width), self.windows
         inputs = buffers.take("inputs", shape, torch.int64)
         targets = buffers.take("targets", shape, torch.int64)
-        _core.fill_next_item(
+        n_targets = _core.fill_next_item(
             windows.sequences.items, windows.sequences.starts, windows.sequences.stops,
             share.users, share.ks, windows.policy, windows.width, windows.stride,
             share.seed, share.epoch, inputs.numpy(), targets.numpy(),
@@ -77,5 +75,5 @@ class NextItemRows:
             inputs=inputs,
             targets=targets,
             negatives=self.negatives.fill(share, buffers) if self.negatives else None,
-            n_targets=int(np.count_nonzero(targets.numpy() != IGNORE)),
+            n_targets=n_targets,
         )

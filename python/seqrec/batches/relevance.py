@@ -15,7 +15,6 @@ from seqrec.batches.plan import Plan, Share
 from seqrec.batches.windows import WindowConfig, Windows
 from seqrec.config import check
 from seqrec.data.sequences import Sequences
-from seqrec.tokens import PAD
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +87,7 @@ class RelevanceSequenceRows:
         inputs = buffers.take("inputs", shape, torch.int64)
         positives = buffers.take("positives", shape, torch.int64)
         negatives = buffers.take("negatives", shape, torch.int64)
-        _core.fill_relevance_sequences(
+        n_pairs = _core.fill_relevance_sequences(
             windows.sequences.items, windows.sequences.starts, windows.sequences.stops, self.first,
             sampler.set_offsets, sampler.set_members, share.users, share.ks,
             windows.policy, windows.width, windows.stride, sampler.n_items, sampler.popularity,
@@ -98,7 +97,7 @@ class RelevanceSequenceRows:
             inputs=inputs,
             positives=positives,
             negatives=negatives,
-            n_targets=2 * int(np.count_nonzero(positives.numpy() != PAD)),
+            n_targets=2 * n_pairs,
         )
 
 
