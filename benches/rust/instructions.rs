@@ -16,6 +16,7 @@ use seqrec_core::log::sort_events;
 use seqrec_core::metrics::rank_metrics;
 use seqrec_core::negatives::{Sampler, Taken, negatives_into};
 use seqrec_core::next_item::next_item_into;
+use seqrec_core::parallel::Crew;
 use seqrec_core::plan::{Order, plan_windows};
 use seqrec_core::ranks::rank_counts;
 use seqrec_core::relevance::relevance_sequences_into;
@@ -129,6 +130,7 @@ fn cloze(input: &Input, repeats: usize) -> Result<(), Error> {
     let (mut tokens, mut labels) = (vec![0; USERS * WIDTH], vec![0; USERS * WIDTH]);
     for epoch in 0..repeats {
         cloze_into(
+            Crew::ALONE,
             &input.sequences()?,
             &input.rows(epoch)?,
             &windows,
@@ -146,6 +148,7 @@ fn next_item(input: &Input, repeats: usize) -> Result<(), Error> {
     let (mut inputs, mut targets) = (vec![0; USERS * WIDTH], vec![0; USERS * WIDTH]);
     for epoch in 0..repeats {
         next_item_into(
+            Crew::ALONE,
             &input.sequences()?,
             &input.rows(epoch)?,
             &windows,
@@ -169,6 +172,7 @@ fn relevance(input: &Input, repeats: usize) -> Result<(), Error> {
             unreachable!("three were made");
         };
         relevance_sequences_into(
+            Crew::ALONE,
             &sequences,
             &first,
             &taken,
@@ -188,16 +192,15 @@ fn negatives(input: &Input, repeats: usize, n: usize, popular: bool) -> Result<(
     let sets = sorted_sets(&input.sequences()?)?;
     let taken = Taken::new(&sets.offsets, &sets.members)?;
     let weights: Vec<f64> = (0..N_ITEMS).map(|item| 1.0 / (item as f64 + 6.0)).collect();
-    let (thresholds, aliases) = alias_table(&weights)?;
     let popularity = Popularity {
         weights: &weights,
-        thresholds: &thresholds,
-        aliases: &aliases,
+        columns: &alias_table(&weights)?,
     };
     let sampler = Sampler::new(N_ITEMS, popular.then_some(popularity))?;
     let mut drawn = vec![0; USERS * n];
     for epoch in 0..repeats {
         negatives_into(
+            Crew::ALONE,
             &taken,
             &input.rows(epoch)?,
             &sampler,

@@ -121,7 +121,9 @@ def _numba(name: str, draw: Any, sets: Any, problem: Problem, users: Users, n: i
 def _numba_popular(problem: Problem, users: Users, weights: NDArray[np.float64]) -> Contender:
     part = problem.sequences
     sets = _core.sorted_sets(part.items, part.starts, part.stops)
-    thresholds, aliases = _core.alias_table(weights)
+    columns = _core.alias_table(weights)
+    thresholds = columns >> np.uint64(32) << np.uint64(32)  # of 64-bit places
+    aliases = columns.astype(np.uint32).astype(np.int32)
     drawn = np.empty((len(users[0]), POPULAR), dtype=np.int64)
 
     def call(seed: int) -> Draws:
