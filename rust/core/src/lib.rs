@@ -36,6 +36,7 @@ pub mod next_item;
 pub mod plan;
 pub mod relevance;
 pub mod rows;
+pub mod taken;
 pub mod window;
 
 pub mod auc;

@@ -4,9 +4,10 @@ use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1, PyReadwriteArray1, PyReadwr
 use pyo3::prelude::*;
 use seqrec_core::alias::{self, Popularity};
 use seqrec_core::cloze::{self, Cloze};
-use seqrec_core::negatives::{self, Sampler, Taken};
+use seqrec_core::negatives::{self, Sampler};
 use seqrec_core::plan::{self, Order, Plan};
 use seqrec_core::rows::Rows;
+use seqrec_core::taken::Taken;
 use seqrec_core::window::Windows;
 use seqrec_core::{Error, histories, next_item, relevance};
 
