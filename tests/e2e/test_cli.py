@@ -170,10 +170,10 @@ def test_compare_skips_finished_cells_and_prints_paired_differences(place):
                  "--task", "next_item", *QUICK[:4], "--set", "training.epochs=1"]  # fmt: skip
     out, _ = seqrec(*arguments, cwd=place)
     assert "lstm - popularity" in out
-    began = (place / "cells/data/next_item/lstm/log.jsonl").stat().st_mtime_ns
+    began = (place / "cells/data/next_item/lstm/seed-0/log.jsonl").stat().st_mtime_ns
     again, _ = seqrec(*arguments, cwd=place)
     assert again == out
-    assert (place / "cells/data/next_item/lstm/log.jsonl").stat().st_mtime_ns == began
+    assert (place / "cells/data/next_item/lstm/seed-0/log.jsonl").stat().st_mtime_ns == began
     assert (place / "cells/comparison.json").exists()
 
 
