@@ -16,8 +16,12 @@ N_USERS, N_ITEMS = 40, 30
 @pytest.fixture(scope="module")
 def ranx():
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
-        patch.setenv("NUMBA_DISABLE_JIT", "1")  # compiling ranx takes half a minute
         warnings.filterwarnings("ignore", "invalid escape sequence")
+        import numba
+
+        # Compiling ranx takes half a minute. An environment variable would be too late where
+        # another test has imported numba.
+        patch.setattr(numba.config, "DISABLE_JIT", 1)
         import ranx
 
         return ranx
