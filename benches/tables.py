@@ -11,17 +11,20 @@ here: nobody types one.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 from pathlib import Path
 
-from seqrec.bench import Results, read_results
+from seqrec.bench import Results, Row, read_results
 from seqrec.bench import growth as growing
 from seqrec.bench import result as documents
 from seqrec.bench.plot import plot_growth, plot_rates
 from seqrec.bench.render import render, summary
+from seqrec.bench.result import BASE
 
 ROOT = Path(__file__).parents[1]
 RATES, GROWTH = "benchmarks", "growth"
+SHAPE = "ml1m"  # of the figures that README has room for
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -33,10 +36,10 @@ def main(arguments: list[str] | None = None) -> None:
     results = read_results(stored(root, documents.FORMAT))
     if not results:
         parser.error("there are no results: run `make bench` first")
-    replace(pages[0], RATES, summary(results))
+    replace(pages[0], RATES, readme(results))
     replace(pages[1], RATES, tables(results))
     if not options.no_plot:
-        plot_rates(results, root / "docs/performance.png")
+        plot_rates(headline(results), root / "docs/performance.png")
     for path in stored(root, growing.FORMAT):
         curves = growing.read_curves(path)
         replace(pages[1], GROWTH, slopes(curves))
@@ -50,9 +53,34 @@ def stored(root: Path, kind: str) -> list[Path]:
     return [path for path in files if json.loads(path.read_text("utf-8")).get("format") == kind]
 
 
+def readme(results: list[Results]) -> str:
+    """README's table: a line for each job."""
+    return summary(headline(results))
+
+
+def headline(results: list[Results]) -> list[Results]:
+    """The first case of each job on one shape, seqrec beside others: what a page has room for."""
+    rows = [row for one in results for row in one.rows]
+    shape = SHAPE if any(row.shape == SHAPE for row in rows) else rows[0].shape
+    cases: dict[str, str] = {}
+    for row in rows:
+        if row.shape == shape:
+            cases.setdefault(row.job, row.case)
+    shown = [
+        dataclasses.replace(one, rows=[row for row in one.rows if _is_shown(row, shape, cases)])
+        for one in results
+    ]
+    return [one for one in shown if one.rows]
+
+
+def _is_shown(row: Row, shape: str, cases: dict[str, str]) -> bool:
+    own = row.contender != BASE and row.contender.startswith(BASE)
+    return row.shape == shape and cases.get(row.job) == row.case and not own
+
+
 def tables(results: list[Results]) -> str:
-    """All tables, and the plot of them."""
-    return f"{render(results, 'markdown')}\n\n![Rates of all contenders](performance.png)"
+    """The plot of README's rows, and all tables."""
+    return f"![Rates of the contenders](performance.png)\n\n{render(results, 'markdown')}"
 
 
 def slopes(curves: list[growing.Curve]) -> str:

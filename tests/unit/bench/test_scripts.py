@@ -97,7 +97,7 @@ def test_the_readmes_figures_are_those_of_the_committed_results():
         pytest.skip("no results are committed yet")
     begin, end = tables.markers("benchmarks")
     between = (ROOT / "README.md").read_text().split(begin)[1].split(end)[0]
-    assert between.strip() == tables.summary(tables.read_results(files))
+    assert between.strip() == tables.readme(tables.read_results(files))
 
 
 RECORD = {"compiler": "rustc 1", "instructions": {"rank": 1000, "gone": 5}}
