@@ -166,36 +166,8 @@ pub fn fill_rows<T: Send>(
     }
 }
 
-/// Calls `row(i, first_i, second_i)` on matching pieces of two outputs of the same number of rows.
-///
-/// # Errors
-/// The error of the lowest failing row; the content of the outputs is then unspecified.
-#[allow(clippy::needless_pass_by_value)] // a slice and its width are one argument
-pub fn fill_rows_2<A: Send, B: Send>(
-    first: (&mut [A], usize),
-    second: (&mut [B], usize),
-    row: impl Fn(usize, &mut [A], &mut [B]) -> Result<(), Error> + Sync + Send,
-) -> Result<(), Error> {
-    if first.1 == 0 || second.1 == 0 {
-        return Ok(());
-    }
-    if in_pool() {
-        let pieces = first
-            .0
-            .par_chunks_mut(first.1)
-            .zip(second.0.par_chunks_mut(second.1));
-        lowest_error(pieces.enumerate().map(|(i, (a, b))| row(i, a, b)))
-    } else {
-        let pieces = first
-            .0
-            .chunks_mut(first.1)
-            .zip(second.0.chunks_mut(second.1));
-        pieces.enumerate().try_for_each(|(i, (a, b))| row(i, a, b))
-    }
-}
-
 /// The error that comes first in row order, so that a message does not depend on the threads.
-fn lowest_error(
+pub(crate) fn lowest_error(
     results: impl IndexedParallelIterator<Item = Result<(), Error>>,
 ) -> Result<(), Error> {
     results.find_first(Result::is_err).unwrap_or(Ok(()))

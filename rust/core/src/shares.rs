@@ -8,7 +8,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use crate::Error;
-use crate::parallel::in_pool;
+use crate::parallel::{in_pool, lowest_error};
 
 /// Number of threads that a driver can count on.
 pub(crate) fn threads() -> usize {
@@ -80,8 +80,7 @@ pub(crate) fn for_each_with<P: Send, S>(
 ) -> Result<(), Error> {
     if in_pool() {
         let pieces = pieces.into_par_iter().enumerate();
-        let done = pieces.map_init(scratch, |scratch, (i, piece)| work(scratch, i, piece));
-        done.find_first(Result::is_err).unwrap_or(Ok(()))
+        lowest_error(pieces.map_init(scratch, |scratch, (i, piece)| work(scratch, i, piece)))
     } else {
         let mut scratch = scratch();
         let mut pieces = pieces.into_iter().enumerate();
