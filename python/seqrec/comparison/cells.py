@@ -9,7 +9,7 @@ from typing import Any
 
 from seqrec import config as configs
 from seqrec.comparison.results import Judged, load_judged, save_judged
-from seqrec.data import Split
+from seqrec.data import NegativesKind, Split
 from seqrec.errors import ConfigError
 from seqrec.evaluation import EvalConfig
 from seqrec.experiment import MODELS, RunConfig, fit_layers, readings, resolve
@@ -51,9 +51,11 @@ class Cell:
         counts = {"test_readings": readings(self.folder)}
         return Judged(judged.result, judged.report.with_counts(counts))
 
-    def judged(self, split: Split, part: str) -> Judged:
-        """The results of a run that is trained to its end, or as far as its time allows."""
-        stored = self.stored(split, part)
+    def judged(self, split: Split, part: str, stored: Judged | None) -> Judged:
+        """The results of a run that is trained to its end, or as far as its time allows.
+
+        `stored` is what `stored` has found: finished results are given back as they are.
+        """
         if stored is not None and not stored.report.caveat:
             return stored
         run = fit_layers(self.layers, split, folder=self.folder, resume=True)
@@ -99,6 +101,11 @@ def plan_cells(
     return cells
 
 
+def negatives_of(question: str) -> NegativesKind:
+    """The negatives that a question is asked with."""
+    return QUESTIONS[question].get("negatives", {}).get("neg_sampling", "uniform")
+
+
 def evaluation_of(cells: Sequence[Cell]) -> EvalConfig:
     """The rules by which all of the cells are judged, and so everything beside them."""
     return cells[0].config.evaluation if cells else EvalConfig()
@@ -117,7 +124,7 @@ def _check_rules(question: str, cells: Sequence[Cell]) -> None:
                 f"the [evaluation] tables of {cells[0].model} and {cell.model} differ on "
                 f"{question}: what stands in one table is judged by the same rules"
             )
-        if question == "relevance" and cell.config.popularity_matched:
+        if question == "relevance" and cell.config.negatives_kind == "popularity":
             raise ConfigError(
                 f"option `negatives.neg_sampling` is 'popularity' for {cell.model}: "
                 f"that is the task {POPULARITY}, a table of its own"

@@ -15,7 +15,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from seqrec import config as configs
-from seqrec.comparison.cells import POPULARITY, QUESTIONS, Layers, Tables, evaluation_of, plan_cells
+from seqrec.comparison.cells import (
+    QUESTIONS,
+    Layers,
+    Tables,
+    evaluation_of,
+    negatives_of,
+    plan_cells,
+)
 from seqrec.comparison.results import Judged, load_judged, save_judged
 from seqrec.comparison.systems import Ceiling, Result, Systems
 from seqrec.data import Split
@@ -101,18 +108,20 @@ def compare(
         task: plan_cells(task, folder / name / task, models, layers or {}, cells or {}, seeds)
         for task in tasks
     }
-    missing = [c for all_ in planned.values() for c in all_ if c.stored(split, part) is None]
-    clock = _Clock(len(missing), say)
+    of_all = itertools.chain.from_iterable(planned.values())
+    stored = {cell.folder: cell.stored(split, part) for cell in of_all}
+    clock = _Clock(sum(found is None for found in stored.values()), say)
     compared = []
     for task, of_task in planned.items():
-        systems = Systems(split, part, evaluation_of(of_task), ceiling, task == POPULARITY)
+        systems = Systems(split, part, evaluation_of(of_task), ceiling, negatives_of(task))
         once = _baselines(systems, task, folder / name / task, lambda s: say(f"{name} {s}"))
         judged = {system: [one] for system, one in once.items()}
         best_possible = judged.pop("ceiling", None)
         for cell in of_task:
             label = f"{name} {task} {cell.model}" + (f" seed {cell.seed}" if seeds > 1 else "")
-            with clock.timing(label, counted=cell in missing):
-                judged.setdefault(cell.model, []).append(cell.judged(split, part))
+            found = stored[cell.folder]
+            with clock.timing(label, counted=found is None):
+                judged.setdefault(cell.model, []).append(cell.judged(split, part, found))
         if best_possible is not None:
             judged["ceiling"] = best_possible
         compared.append(_comparison(name, task, judged, models))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seqrec.data import Split, evaluation_negatives
+from seqrec.data import NegativesKind, Split, evaluation_negatives
 from seqrec.evaluation import (
     EvalConfig,
     NextItemResult,
@@ -50,15 +50,15 @@ class Systems:
         part: "valid" or "test".
         evaluation: the rules.
         ceiling: of simulated data.
-        popularity_matched: which negatives relevance is judged on; the ceiling knows uniform ones.
+        negatives: which relevance is judged on; the ceiling knows uniform ones.
     """
 
     split: Split
     part: str
     evaluation: EvalConfig = field(default_factory=EvalConfig)
     ceiling: Ceiling | None = None
-    popularity_matched: bool = False
-    _negatives: dict[str, NDArray[np.int32]] = field(default_factory=dict)
+    negatives: NegativesKind = "uniform"
+    _drawn: dict[str, NDArray[np.int32]] = field(default_factory=dict)
 
     def names(self, task: str) -> list[str]:
         """The baselines of a task, weakest idea first, then the ceiling where there is one."""
@@ -67,7 +67,7 @@ class Systems:
             names.append("item-knn")
             if self.split.dataset.n_items <= MAX_ITEMS:
                 names.append("ease")
-        has_ceiling = self.ceiling is not None and not self.popularity_matched
+        has_ceiling = self.ceiling is not None and self.negatives == "uniform"
         return [*names, "ceiling"] if has_ceiling else names
 
     def settings(self, name: str) -> dict[str, Any]:
@@ -87,7 +87,7 @@ class Systems:
             return self._judged(self.ceiling.pairs)
         # Scores become logits on the validation pairs and are judged on the part's pairs.
         scorer = pairs_by_column(self._next_item(name))
-        return self._judged(calibrated(scorer, self.split, self._drawn("valid")))
+        return self._judged(calibrated(scorer, self.split, self._pairs("valid")))
 
     def _next_item(self, name: str) -> NextItemScorer:
         if name == "ceiling":
@@ -97,14 +97,14 @@ class Systems:
 
     def _judged(self, scorer: PairScorer) -> RelevanceResult:
         return evaluate_relevance(
-            scorer, self.split, self.split.part(self.part), self._drawn(self.part),
-            kind="popularity" if self.popularity_matched else "uniform",
-            batch_size=self.evaluation.batch_size, resamples=self.evaluation.resamples,
+            scorer, self.split, self.split.part(self.part), self._pairs(self.part),
+            kind=self.negatives, batch_size=self.evaluation.batch_size,
+            resamples=self.evaluation.resamples,
         )  # fmt: skip
 
-    def _drawn(self, part: str) -> NDArray[np.int32]:
-        if part not in self._negatives:
-            self._negatives[part] = evaluation_negatives(
-                self.split, self.split.part(part), popularity=self.popularity_matched
+    def _pairs(self, part: str) -> NDArray[np.int32]:
+        if part not in self._drawn:
+            self._drawn[part] = evaluation_negatives(
+                self.split, self.split.part(part), kind=self.negatives
             )
-        return self._negatives[part]
+        return self._drawn[part]

@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from seqrec.data.pairs import DRAWS, evaluation_negatives, write_pairs
+from seqrec.data.pairs import DRAWS, NegativesKind, evaluation_negatives, write_pairs
 from seqrec.data.sequences import Sequences
 from seqrec.data.split import Part, Split
 from seqrec.errors import DataError
@@ -36,6 +36,7 @@ EXPORT = Kind(
     unreadable=DataError,
     occupied=DataError,
 )
+PAIRS: dict[NegativesKind, str] = {"uniform": "pairs", "popularity": "pairs_popularity"}
 
 
 def export(
@@ -66,10 +67,9 @@ def export(
             table = table.append_column("is_target", pa.array(is_target))
             pq.write_table(table, aside / f"{part.name}.parquet")
             before = after
-            for popularity in (False, True):
-                negatives = evaluation_negatives(split, part, draws=draws, popularity=popularity)
-                name = f"{part.name}_pairs{'_popularity' if popularity else ''}.parquet"
-                write_pairs(aside / name, split, part, negatives)
+            for kind, suffix in PAIRS.items():
+                negatives = evaluation_negatives(split, part, draws=draws, kind=kind)
+                write_pairs(aside / f"{part.name}_{suffix}.parquet", split, part, negatives)
         write_json(aside / "protocol.json", protocol(split, draws))
 
 

@@ -7,6 +7,7 @@ seed, a row or a thread. `write_pairs` writes them, so that any library can be s
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -19,10 +20,11 @@ from seqrec.data.split import Part, Split
 from seqrec.errors import ResourceError
 
 DRAWS = 10
+NegativesKind = Literal["uniform", "popularity"]
 
 
 def evaluation_negatives(
-    split: Split, part: Part, *, draws: int = DRAWS, popularity: bool = False
+    split: Split, part: Part, *, draws: int = DRAWS, kind: NegativesKind = "uniform"
 ) -> NDArray[np.int32]:
     """Items that the users of a part have not taken up to their target: int32 [M, draws].
 
@@ -30,16 +32,17 @@ def evaluation_negatives(
         split: where the part belongs.
         part: `split.valid` or `split.test`.
         draws: independent negatives for each positive.
-        popularity: draw in proportion to training counts instead of uniformly.
+        kind: "uniform", or "popularity": in proportion to training counts.
 
     Raises:
         DataError: if a user has taken the whole catalogue (or every item that was trained on).
     """
     check(draws >= 1, "draws", draws, "at least 1")
+    check(kind in get_args(NegativesKind), "kind", kind, f"one of {get_args(NegativesKind)}")
     offsets, data = split.dataset.user_ids.texts()
     excluded = part.through_target
     return _core.draw_evaluation_negatives(
-        "popularity" if popularity else "uniform",
+        kind,
         part.name,
         offsets,
         data,
@@ -49,7 +52,7 @@ def evaluation_negatives(
         part.users,
         split.dataset.n_items,
         draws,
-        split.item_counts() if popularity else None,
+        split.item_counts() if kind == "popularity" else None,
     )
 
 

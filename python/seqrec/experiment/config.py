@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from seqrec import config
 from seqrec.batches import ClozeConfig, NegativeConfig, WindowConfig
+from seqrec.data import NegativesKind
 from seqrec.errors import ConfigError
 from seqrec.evaluation import RELEVANCE_METRICS, EvalConfig
 from seqrec.models import BERT4RecConfig, LSTMConfig
@@ -116,9 +117,9 @@ class RunConfig:
         return {**config.to_dict(self), "training": self.training.identity()}
 
     @property
-    def popularity_matched(self) -> bool:
-        """Whether a relevance run is judged on popularity-matched negatives: as it is trained."""
-        return self.negatives is not None and self.negatives.neg_sampling == "popularity"
+    def negatives_kind(self) -> NegativesKind:
+        """The negatives that a relevance run is judged on: those it is trained with."""
+        return "uniform" if self.negatives is None else self.negatives.neg_sampling
 
 
 def _tables(model: str, task: str, loss: str) -> set[str]:

@@ -227,7 +227,7 @@ def build_validate(run_config: RunConfig, split: Split) -> Validate:
 
         return ranks
     negatives = evaluation_negatives(
-        split, part, draws=VALIDATION_DRAWS, popularity=run_config.popularity_matched
+        split, part, draws=VALIDATION_DRAWS, kind=run_config.negatives_kind
     )
 
     def pairs(model: nn.Module) -> Mapping[str, float]:

@@ -83,12 +83,11 @@ class Run:
             self._note_reading()
         if self.config.task == "next_item":
             return evaluate_next_item(self.scorer, split, judged, evaluation)
-        popular = self.config.popularity_matched
-        negatives = evaluation_negatives(split, judged, popularity=popular)
+        kind = self.config.negatives_kind
+        negatives = evaluation_negatives(split, judged, kind=kind)
         return evaluate_relevance(
             ModelPairScorer(self.scorer), split, judged, negatives,
-            kind="popularity" if popular else "uniform",
-            batch_size=evaluation.batch_size, resamples=evaluation.resamples,
+            kind=kind, batch_size=evaluation.batch_size, resamples=evaluation.resamples,
         )  # fmt: skip
 
     def described(self, report: Report) -> Report:
