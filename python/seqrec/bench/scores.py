@@ -11,11 +11,13 @@ import torch
 from numpy.typing import NDArray
 
 from seqrec.bench import machine
+from seqrec.bench.contender import Work
 from seqrec.bench.shapes import Problem
 from seqrec.data import Sequences
 
 K = 10
 MOST_ROWS = 1024
+TWIN_ENTRIES = 100_000  # scores that plain Python looks at in a call
 LARGEST_BLOCK = 1 << 28  # bytes of scores that are ranked in one call
 L3_BYTES = machine.caches().get("L3", 32 << 20)
 
@@ -42,6 +44,22 @@ class Scored:
     def n_items(self) -> int:
         """N, the columns of the scores."""
         return self.blocks[0].shape[1]
+
+    @property
+    def thousands(self) -> float:
+        """Rows of a call, in the unit of the rates."""
+        return len(self.users) / 1e3
+
+    @property
+    def work(self) -> Work:
+        """What a thousand rows take at least: every score is read once."""
+        resident = sum(block.nbytes for block in self.blocks)
+        return Work(reads=1e3 * 4 * self.n_items, resident=resident)
+
+    @property
+    def twin_rows(self) -> int:
+        """So many of the rows that plain Python is done with them soon."""
+        return max(1, min(len(self.users), TWIN_ENTRIES // self.n_items))
 
     def block(self, seed: int) -> NDArray[np.float32]:
         """The scores of a call."""
@@ -79,6 +97,21 @@ def mask_in_place(data: Scored, scores: torch.Tensor) -> None:
     rows, columns = data.seen()
     places = torch.from_numpy(rows * data.n_items + columns)
     scores.view(-1).index_fill_(0, places, float("-inf"))
+
+
+def count_above(data: Scored, scores: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Scores above the target's, with NumPy: of the whole row, less those of seen items."""
+    own = scores[np.arange(len(scores)), data.targets - 1]
+    above = np.count_nonzero(scores > own[:, None], axis=1)
+    rows, columns = data.seen()
+    counted = scores[rows, columns] > own[rows]
+    return above - np.bincount(rows[counted], minlength=len(scores))
+
+
+def places_in_top(scores: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Where the targets' columns [R, 1] stand in the K best of their row, K where they do not."""
+    hits = torch.topk(scores, min(K, scores.shape[1]), dim=1).indices == targets
+    return torch.where(hits.any(dim=1), hits.int().argmax(dim=1), K)
 
 
 def metrics_at(ranks: NDArray[Any], k: int = K) -> NDArray[np.float64]:

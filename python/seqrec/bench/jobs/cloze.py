@@ -17,6 +17,7 @@ from seqrec.batches import Buffers, ClozeConfig, ClozeRows, Share, WindowConfig
 from seqrec.bench import jit, twin
 from seqrec.bench.contender import Contender, Job, Lineup, Work, outputs
 from seqrec.bench.faults import cloze_fault
+from seqrec.bench.filled import filled
 from seqrec.bench.jit import prange
 from seqrec.bench.samples import loaders
 from seqrec.bench.shapes import Problem
@@ -64,15 +65,12 @@ def ours(problem: Problem, users: Users) -> Contender:
         WindowConfig(windows="last", max_seq_len=problem.max_seq_len),
         ClozeConfig(mask_prob=MASK_PROB, last_only_prob=0.0),
     )
-    buffers, ks, width = Buffers(), np.zeros(len(users[0]), dtype=np.int32), problem.max_seq_len
 
-    def call(seed: int) -> Batch:
-        chosen = users[seed % len(users)]
-        share = Share(users=chosen, ks=ks, positions=None, width=width, seed=0, epoch=seed)
+    def fill(share: Share, buffers: Buffers) -> tuple[Any, Any]:
         batch = rows.fill(share, buffers)
-        return chosen, batch.tokens, batch.labels
+        return batch.tokens, batch.labels
 
-    return Contender(name="seqrec", call=call, package="seqrec")
+    return filled(fill, users, width=problem.max_seq_len)
 
 
 def _numba(problem: Problem, users: Users) -> Contender:

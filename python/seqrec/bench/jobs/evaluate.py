@@ -17,10 +17,17 @@ import torch
 from numpy.typing import NDArray
 
 from seqrec.bench import jit
-from seqrec.bench.contender import Contender, Job, Lineup, Work, outputs
+from seqrec.bench.contender import Contender, Job, Lineup, outputs
 from seqrec.bench.faults import equal_fault
-from seqrec.bench.jobs.rank import count_above
-from seqrec.bench.scores import K, Scored, expected_ranks, metrics_at
+from seqrec.bench.jobs.rank import count_above_compiled
+from seqrec.bench.scores import (
+    K,
+    Scored,
+    count_above,
+    expected_ranks,
+    metrics_at,
+    places_in_top,
+)
 from seqrec.bench.shapes import Problem
 from seqrec.data import Dataset, Part, Sequences, Split, Vocabulary
 from seqrec.evaluation import EvalConfig, evaluate_next_item
@@ -40,7 +47,6 @@ def evaluate(problem: Problem) -> Iterator[Job]:
     lineup.add("numba + pandas", jit.why_not(), lambda: _numba(data, tables))
     lineup.made += [_numpy(data, tables), _torch(data, tables)]
     wanted = metrics_at(expected_ranks(data, 0)).mean(axis=0)
-    thousand = 1e3 * 4 * data.n_items
     yield Job(
         name="evaluate",
         case=f"{len(data.users):,} users",
@@ -48,7 +54,7 @@ def evaluate(problem: Problem) -> Iterator[Job]:
         contenders=lineup.made,
         absent=lineup.absent,
         fault=partial(_fault, wanted=wanted, n_users=len(data.users)),
-        work=Work(reads=thousand, resident=data.blocks[0].nbytes),
+        work=data.work,
     )
 
 
@@ -82,10 +88,6 @@ def _fault(contender: Contender, wanted: NDArray[np.float64], n_users: int) -> s
     return equal_fault("means", means, wanted, tolerance=1e-6)
 
 
-def _units(data: Scored) -> float:
-    return len(data.users) / 1e3
-
-
 def ours(data: Scored, split: Split, part: Part) -> Contender:
     """`evaluate_next_item`, its values and its table."""
     places = np.zeros(part.inputs.n_users, dtype=np.int64)
@@ -102,7 +104,7 @@ def ours(data: Scored, split: Split, part: Part) -> Contender:
         table = result.table(split.dataset.user_ids, split.dataset.item_ids)
         return [values[f"{name}@{K}"] for name in ("hit", "ndcg", "mrr")], len(table)
 
-    return Contender(name="seqrec", call=call, package="seqrec", units=_units(data))
+    return Contender(name="seqrec", call=call, package="seqrec", units=data.thousands)
 
 
 class _Tables:
@@ -135,28 +137,21 @@ def _numba(data: Scored, tables: _Tables) -> Contender:
 
     def call(_seed: int) -> tuple[Any, int]:
         for place, chunk in enumerate(_chunks(data)):
-            count_above(
+            count_above_compiled(
                 chunk.blocks[0], chunk.targets, part.items, part.starts, part.stops, chunk.users,
                 above[place * BATCH : place * BATCH + len(chunk.users)],
             )  # fmt: skip
         return tables(1 + above)
 
-    return Contender(name="numba + pandas", call=call, package="numba", units=_units(data))
+    return Contender(name="numba + pandas", call=call, package="numba", units=data.thousands)
 
 
 def _numpy(data: Scored, tables: _Tables) -> Contender:
     def call(_seed: int) -> tuple[Any, int]:
-        found = []
-        for chunk in _chunks(data):
-            scores = chunk.blocks[0]
-            own = scores[np.arange(len(scores)), chunk.targets - 1]
-            above = np.count_nonzero(scores > own[:, None], axis=1)
-            rows, columns = chunk.seen()
-            counted = scores[rows, columns] > own[rows]
-            found.append(above - np.bincount(rows[counted], minlength=len(scores)))
+        found = [count_above(chunk, chunk.blocks[0]) for chunk in _chunks(data)]
         return tables(1 + np.concatenate(found))
 
-    return Contender(name="NumPy + pandas", call=call, units=_units(data))
+    return Contender(name="NumPy + pandas", call=call, units=data.thousands)
 
 
 def _torch(data: Scored, tables: _Tables) -> Contender:
@@ -167,12 +162,11 @@ def _torch(data: Scored, tables: _Tables) -> Contender:
         for chunk in _chunks(data):
             rows, columns = map(torch.from_numpy, chunk.seen())
             scores = torch.from_numpy(chunk.blocks[0]).index_put((rows, columns), NOTHING)
-            hits = scores.topk(K, dim=1).indices == torch.from_numpy(chunk.targets)[:, None] - 1
-            found.append(torch.where(hits.any(dim=1), hits.int().argmax(dim=1), K))
+            found.append(places_in_top(scores, torch.from_numpy(chunk.targets)[:, None] - 1))
         return tables(1 + torch.cat(found).numpy())
 
     return Contender(
-        name="torch topk + pandas", call=call, package="torch", units=_units(data),
+        name="torch topk + pandas", call=call, package="torch", units=data.thousands,
         note="a copy of each batch is masked: scores are given",
     )  # fmt: skip
 

@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqrec import _core
-from seqrec.batches import Buffers, NegativeConfig, Negatives, Share
+from seqrec.batches import NegativeConfig, Negatives
 from seqrec.bench import jit, twin
 from seqrec.bench.contender import Contender, Job, Lineup, Work, outputs
 from seqrec.bench.faults import negatives_fault, shape_fault
+from seqrec.bench.filled import filled
 from seqrec.bench.jit import prange
 from seqrec.bench.shapes import Problem
 from seqrec.data.split import item_counts
@@ -86,15 +87,8 @@ def _millions(users: Users, n: int) -> float:
 def ours(problem: Problem, users: Users, config: NegativeConfig) -> Contender:
     """The sampler of a sampled loss."""
     sampler = Negatives(problem.sequences, problem.n_items, config)
-    buffers, ks = Buffers(), np.zeros(len(users[0]), dtype=np.int32)
-
-    def call(seed: int) -> Draws:
-        chosen = users[seed % len(users)]
-        share = Share(users=chosen, ks=ks, positions=None, width=1, seed=0, epoch=seed)
-        return chosen, sampler.fill(share, buffers)
-
     units = _millions(users, config.num_negatives)
-    return Contender(name="seqrec", call=call, package="seqrec", units=units)
+    return filled(lambda share, buffers: (sampler.fill(share, buffers),), users, units=units)
 
 
 def _add_compiled(lineup: Lineup, problem: Problem, users: Users, n: int) -> None:

@@ -17,6 +17,7 @@ from seqrec.batches import Buffers, NextItemRows, Share, WindowConfig
 from seqrec.bench import jit, twin
 from seqrec.bench.contender import Contender, Job, Lineup, Work, outputs
 from seqrec.bench.faults import equal_fault, shape_fault
+from seqrec.bench.filled import filled
 from seqrec.bench.jit import prange
 from seqrec.bench.samples import loaders
 from seqrec.bench.shapes import Problem
@@ -73,16 +74,13 @@ def _fault(contender: Contender, problem: Problem) -> str | None:
 def ours(problem: Problem, users: Users) -> Contender:
     """The rows of a `BatchStream`, filled in turn."""
     windows = WindowConfig(windows="last", max_seq_len=problem.max_seq_len)
-    rows, buffers = NextItemRows(problem.sequences, windows), Buffers()
-    ks, width = np.zeros(len(users[0]), dtype=np.int32), problem.max_seq_len
+    rows = NextItemRows(problem.sequences, windows)
 
-    def call(seed: int) -> Batch:
-        chosen = users[seed % len(users)]
-        share = Share(users=chosen, ks=ks, positions=None, width=width, seed=0, epoch=seed)
+    def fill(share: Share, buffers: Buffers) -> tuple[Any, Any]:
         batch = rows.fill(share, buffers)
-        return chosen, batch.inputs, batch.targets
+        return batch.inputs, batch.targets
 
-    return Contender(name="seqrec", call=call, package="seqrec")
+    return filled(fill, users, width=problem.max_seq_len)
 
 
 def _numba(problem: Problem, users: Users) -> Contender:

@@ -16,14 +16,21 @@ from numpy.typing import NDArray
 
 from seqrec import _core
 from seqrec.bench import jit, twin
-from seqrec.bench.contender import Contender, Job, Lineup, Work, outputs
+from seqrec.bench.contender import Contender, Job, Lineup, outputs
 from seqrec.bench.faults import equal_fault
 from seqrec.bench.jit import prange
-from seqrec.bench.scores import K, Scored, expected_ranks, mask_in_place, metrics_at, scored
+from seqrec.bench.scores import (
+    K,
+    Scored,
+    count_above,
+    expected_ranks,
+    mask_in_place,
+    metrics_at,
+    places_in_top,
+    scored,
+)
 from seqrec.bench.shapes import Problem
 from seqrec.evaluation.ranking import count, ranks
-
-TWIN_ENTRIES = 100_000  # scores that plain Python looks at in a call
 
 
 def rank(problem: Problem) -> Iterator[Job]:
@@ -33,7 +40,6 @@ def rank(problem: Problem) -> Iterator[Job]:
         lineup.add("numba", jit.why_not(), partial(_numba, data))
         lineup.made += [_numpy(data), _torch_count(data), _torch_topk(data)]
         lineup.add(twin.NAME, twin.why_not(), partial(_twin, data))
-        thousand = 1e3 * 4 * data.n_items
         yield Job(
             name="rank",
             case=data.case,
@@ -41,17 +47,13 @@ def rank(problem: Problem) -> Iterator[Job]:
             contenders=lineup.made,
             absent=lineup.absent,
             fault=partial(_fault, metrics_at(expected_ranks(data, 0))),
-            work=Work(reads=thousand, resident=sum(block.nbytes for block in data.blocks)),
+            work=data.work,
         )
 
 
 def _fault(wanted: NDArray[np.float64], contender: Contender) -> str | None:
     ((found,),) = outputs(contender, (0,))
     return equal_fault("metrics", found, wanted[: len(found)], tolerance=1e-6)
-
-
-def _rows(data: Scored) -> float:
-    return len(data.users) / 1e3
 
 
 def ours(data: Scored) -> Contender:
@@ -62,7 +64,7 @@ def ours(data: Scored) -> Contender:
         found = count(scores, data.targets, data.inputs, data.users, filter_seen=True)
         return (_core.rank_metrics(ranks(found, "mean"), K),)
 
-    return Contender(name="seqrec", call=call, package="seqrec", units=_rows(data))
+    return Contender(name="seqrec", call=call, package="seqrec", units=data.thousands)
 
 
 def _numba(data: Scored) -> Contender:
@@ -70,27 +72,19 @@ def _numba(data: Scored) -> Contender:
     part = data.inputs
 
     def call(seed: int) -> tuple[Any]:
-        count_above(
+        count_above_compiled(
             data.block(seed), data.targets, part.items, part.starts, part.stops, data.users, above
         )
         return (metrics_at(1 + above),)
 
-    return Contender(name="numba", call=call, package="numba", units=_rows(data))
+    return Contender(name="numba", call=call, package="numba", units=data.thousands)
 
 
 def _numpy(data: Scored) -> Contender:
-    """Counts the whole row, then takes off what the user has seen."""
-
     def call(seed: int) -> tuple[Any]:
-        scores = data.block(seed)
-        own = scores[np.arange(len(scores)), data.targets - 1]
-        above = np.count_nonzero(scores > own[:, None], axis=1)
-        rows, columns = data.seen()
-        counted = scores[rows, columns] > own[rows]
-        above -= np.bincount(rows[counted], minlength=len(scores))
-        return (metrics_at(1 + above),)
+        return (metrics_at(1 + count_above(data, data.block(seed))),)
 
-    return Contender(name="NumPy, count", call=call, units=_rows(data))
+    return Contender(name="NumPy, count", call=call, units=data.thousands)
 
 
 def _torch_count(data: Scored) -> Contender:
@@ -104,7 +98,7 @@ def _torch_count(data: Scored) -> Contender:
         return (metrics_at(1 + above.numpy()),)
 
     return Contender(
-        name="torch, mask + count", call=call, package="torch", units=_rows(data),
+        name="torch, mask + count", call=call, package="torch", units=data.thousands,
         note="masks in place",
     )  # fmt: skip
 
@@ -116,19 +110,17 @@ def _torch_topk(data: Scored) -> Contender:
     def call(seed: int) -> tuple[Any]:
         scores = blocks[seed % len(blocks)]
         mask_in_place(data, scores)
-        hits = torch.topk(scores, min(K, data.n_items), dim=1).indices == targets
-        places = torch.where(hits.any(dim=1), hits.int().argmax(dim=1), K)
-        return (metrics_at(1 + places.numpy()),)
+        return (metrics_at(1 + places_in_top(scores, targets).numpy()),)
 
     return Contender(
-        name="torch, mask + topk", call=call, package="torch", units=_rows(data),
+        name="torch, mask + topk", call=call, package="torch", units=data.thousands,
         note="masks in place",
     )  # fmt: skip
 
 
 def _twin(data: Scored) -> Contender:
     rank_counts = twin.part("ranks").rank_counts
-    rows = max(1, min(len(data.users), TWIN_ENTRIES // data.n_items))
+    rows = data.twin_rows
     seen = [set(data.inputs.user(user).tolist()) for user in data.users[:rows]]
 
     def call(seed: int) -> tuple[Any]:
@@ -141,7 +133,7 @@ def _twin(data: Scored) -> Contender:
 
 
 @jit.parallel
-def count_above(
+def count_above_compiled(
     scores: Any, targets: Any, items: Any, starts: Any, stops: Any, users: Any, above: Any
 ) -> None:
     """Counts the whole row without branches, then takes off what the user has seen."""

@@ -19,6 +19,7 @@ from seqrec.batches import Buffers, Negatives, RelevanceSequenceRows, Share, Win
 from seqrec.bench import jit, twin
 from seqrec.bench.contender import Contender, Job, Lineup, Work, outputs
 from seqrec.bench.faults import equal_fault, negatives_fault, shape_fault
+from seqrec.bench.filled import filled
 from seqrec.bench.jit import prange
 from seqrec.bench.jobs.negatives import SortedKeys
 from seqrec.bench.jobs.next_item import expected
@@ -100,15 +101,12 @@ def ours(problem: Problem, users: Users) -> Contender:
         Negatives(problem.sequences, problem.n_items),
         WindowConfig(windows="last", max_seq_len=problem.max_seq_len),
     )
-    buffers, ks, width = Buffers(), np.zeros(len(users[0]), dtype=np.int32), problem.max_seq_len
 
-    def call(seed: int) -> Batch:
-        chosen = users[seed % len(users)]
-        share = Share(users=chosen, ks=ks, positions=None, width=width, seed=0, epoch=seed)
+    def fill(share: Share, buffers: Buffers) -> tuple[Any, Any, Any]:
         batch = rows.fill(share, buffers)
-        return chosen, batch.inputs, batch.positives, batch.negatives
+        return batch.inputs, batch.positives, batch.negatives
 
-    return Contender(name="seqrec", call=call, package="seqrec")
+    return filled(fill, users, width=problem.max_seq_len)
 
 
 def _numba(problem: Problem, users: Users, first: NDArray[np.uint8]) -> Contender:

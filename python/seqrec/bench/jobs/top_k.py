@@ -14,7 +14,7 @@ import torch
 
 from seqrec import _core
 from seqrec.bench import jit, twin
-from seqrec.bench.contender import Contender, Job, Lineup, Work, outputs
+from seqrec.bench.contender import Contender, Job, Lineup, outputs
 from seqrec.bench.faults import equal_fault
 from seqrec.bench.jit import prange
 from seqrec.bench.scores import K, Scored, mask_in_place, scored
@@ -22,7 +22,6 @@ from seqrec.bench.shapes import Problem
 from seqrec.evaluation.ranking import first_items
 
 BLOCK = 64  # scores that numba looks at together
-TWIN_ENTRIES = 100_000  # scores that plain Python looks at in a call
 
 
 def top_k(problem: Problem) -> Iterator[Job]:
@@ -32,7 +31,6 @@ def top_k(problem: Problem) -> Iterator[Job]:
         lineup.add("numba", jit.why_not(), partial(_numba, data))
         lineup.made += [_torch(data), _numpy(data)]
         lineup.add(twin.NAME, twin.why_not(), partial(_twin, data))
-        thousand = 1e3 * 4 * data.n_items
         yield Job(
             name="top_k",
             case=data.case,
@@ -40,7 +38,7 @@ def top_k(problem: Problem) -> Iterator[Job]:
             contenders=lineup.made,
             absent=lineup.absent,
             fault=partial(_fault, data=data),
-            work=Work(reads=thousand, resident=sum(block.nbytes for block in data.blocks)),
+            work=data.work,
         )
 
 
@@ -59,17 +57,13 @@ def _fault(contender: Contender, data: Scored) -> str | None:
     return equal_fault("scores of the list", own, best)
 
 
-def _rows(data: Scored) -> float:
-    return len(data.users) / 1e3
-
-
 def ours(data: Scored) -> Contender:
     """As `recommend` and `evaluate_next_item` with lists do it."""
 
     def call(seed: int) -> tuple[Any]:
         return (first_items(data.block(seed), K, data.inputs, data.users, filter_seen=True),)
 
-    return Contender(name="seqrec", call=call, package="seqrec", units=_rows(data))
+    return Contender(name="seqrec", call=call, package="seqrec", units=data.thousands)
 
 
 def _numba(data: Scored) -> Contender:
@@ -82,7 +76,7 @@ def _numba(data: Scored) -> Contender:
         return (items,)
 
     return Contender(
-        name="numba", call=call, package="numba", units=_rows(data),
+        name="numba", call=call, package="numba", units=data.thousands,
         note="histories sorted beforehand",
     )  # fmt: skip
 
@@ -96,7 +90,7 @@ def _torch(data: Scored) -> Contender:
         return (torch.topk(scores, K, dim=1).indices + 1,)
 
     return Contender(
-        name="torch, mask + topk", call=call, package="torch", units=_rows(data),
+        name="torch, mask + topk", call=call, package="torch", units=data.thousands,
         note="masks in place",
     )  # fmt: skip
 
@@ -112,13 +106,13 @@ def _numpy(data: Scored) -> Contender:
         return (np.take_along_axis(some, order, axis=1) + 1,)
 
     return Contender(
-        name="NumPy, argpartition", call=call, units=_rows(data), note="masks in place"
+        name="NumPy, argpartition", call=call, units=data.thousands, note="masks in place"
     )
 
 
 def _twin(data: Scored) -> Contender:
     best = twin.part("topk").top_k
-    rows = max(1, min(len(data.users), TWIN_ENTRIES // data.n_items))
+    rows = data.twin_rows
     seen = [set(data.inputs.user(user).tolist()) for user in data.users[:rows]]
 
     def call(seed: int) -> tuple[Any]:
