@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytorch_lightning
 import torch
 from checks import (
     cloze_fault,
@@ -25,7 +26,6 @@ from contract import (
     HEADS,
     HIDDEN,
     LAYERS,
-    TRAIN_STEPS,
     Contender,
     K,
     Problem,
@@ -33,7 +33,7 @@ from contract import (
     serve,
     taking,
 )
-from pytorch_lightning import Callback, Trainer
+from lightning_steps import trainer
 from rectools import Columns
 from rectools.dataset import Dataset
 from rectools.metrics import MRR, NDCG, HitRate, calc_metrics
@@ -230,29 +230,9 @@ def ingest(problem: Problem) -> list[Contender]:
     ]  # fmt: skip
 
 
-class Watch(Callback):
-    """Notes when Lightning has a batch, and its loss."""
-
-    def __init__(self, steps: Steps) -> None:
-        self.steps = steps
-
-    def __deepcopy__(self, _memo: dict[int, Any]) -> Watch:
-        return self  # RecTools trains with a deep copy of the trainer that it is given
-
-    def on_train_batch_start(self, _trainer: Any, _module: Any, batch: Any, _index: int) -> None:
-        self.steps.arrive(int((batch["y"] != 0).sum()))
-
-    def on_train_batch_end(
-        self, _trainer: Any, _module: Any, outputs: Any, _batch: Any, _index: int
-    ) -> None:
-        self.steps.losses.append(float(outputs["loss"]))
-
-
-def trainer(steps: Steps) -> Trainer:
-    return Trainer(
-        max_steps=TRAIN_STEPS, accelerator="cpu", callbacks=[Watch(steps)], logger=False,
-        enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
-    )  # fmt: skip
+def targets(batch: Any) -> int:
+    """Predictions that a batch asks for."""
+    return int((batch["y"] != 0).sum())
 
 
 def training(problem: Problem) -> list[Contender]:
@@ -268,7 +248,7 @@ def training(problem: Problem) -> list[Contender]:
     def run(seed: int) -> Steps:
         torch.manual_seed(seed)
         steps = Steps()
-        kind(**sizes, get_trainer_func=lambda: trainer(steps)).fit(data)
+        kind(**sizes, get_trainer_func=lambda: trainer(pytorch_lightning, steps, targets)).fit(data)
         return steps
 
     note = f"{kind.__name__}, fp32, dropout {DROPOUT}"

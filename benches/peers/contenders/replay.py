@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import lightning
 import numpy as np
 import polars as pl
 import torch
@@ -27,7 +28,6 @@ from contract import (
     HEADS,
     HIDDEN,
     LAYERS,
-    TRAIN_STEPS,
     Contender,
     K,
     Problem,
@@ -35,7 +35,7 @@ from contract import (
     serve,
     taking,
 )
-from lightning import Callback, Trainer
+from lightning_steps import trainer
 from replay.data import Dataset, FeatureHint, FeatureInfo, FeatureSchema, FeatureSource, FeatureType
 from replay.data.nn import (
     SequenceTokenizer,
@@ -257,26 +257,9 @@ def ingest(problem: Problem) -> list[Contender]:
     ]  # fmt: skip
 
 
-class Watch(Callback):
-    """Notes when Lightning has a batch, and its loss."""
-
-    def __init__(self, steps: Steps) -> None:
-        self.steps = steps
-
-    def on_train_batch_start(self, _trainer: Any, _module: Any, batch: Any, _index: int) -> None:
-        self.steps.arrive(int((batch["pad_mask"] & ~batch["token_mask"]).sum()))
-
-    def on_train_batch_end(
-        self, _trainer: Any, _module: Any, outputs: Any, _batch: Any, _index: int
-    ) -> None:
-        self.steps.losses.append(float(outputs["loss"]))
-
-
-def trainer(steps: Steps) -> Trainer:
-    return Trainer(
-        max_steps=TRAIN_STEPS, accelerator="cpu", callbacks=[Watch(steps)], logger=False,
-        enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
-    )  # fmt: skip
+def targets(batch: Any) -> int:
+    """Predictions that a batch asks for."""
+    return int((batch["pad_mask"] & ~batch["token_mask"]).sum())
 
 
 def training(problem: Problem) -> list[Contender]:
@@ -295,7 +278,7 @@ def training(problem: Problem) -> list[Contender]:
             max_seq_len=problem.max_seq_len, dropout_rate=DROPOUT, enable_embedding_tying=True,
             loss_type="CE",
         )  # fmt: skip
-        trainer(steps).fit(model, batches)
+        trainer(lightning, steps, targets).fit(model, batches)
         return steps
 
     note = f"Bert4Rec, fp32, dropout {DROPOUT}"
