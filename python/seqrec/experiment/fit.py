@@ -35,6 +35,7 @@ from seqrec.training import (
     Artifact,
     Ranks,
     Validate,
+    Watch,
     choose_device,
     make_objective,
     seeded,
@@ -119,8 +120,12 @@ def fit_layers(
     folder: Path | None = None,
     resume: bool = False,
     overwrite: bool = False,
+    watch: Watch | None = None,
 ) -> Run:
-    """`fit` with the config as named layers of tables, later ones winning; see `resolve`."""
+    """`fit` with the config as named layers of tables, later ones winning; see `resolve`.
+
+    `watch` is told about each validation; see `seqrec.training.train`.
+    """
     run_config, origins = resolve(layers)
     device = choose_device(run_config.training.device)
     model = build_model(run_config, split)
@@ -138,6 +143,7 @@ def fit_layers(
         ),
         config=run_config.training,
         validate=build_validate(run_config, split),
+        watch=watch,
         folder=folder,
         resume=resume,
         overwrite=overwrite,

@@ -10,26 +10,32 @@ from seqrec.training.artifact import (
 from seqrec.training.config import TrainConfig
 from seqrec.training.device import bf16_speed, choose_device, seeded
 from seqrec.training.distributed import Ranks, launched_ranks
+from seqrec.training.early_stop import larger_is_better
+from seqrec.training.lock import locked
 from seqrec.training.loop import train
 from seqrec.training.objectives import ObjectiveConfig, make_objective
-from seqrec.training.run import BEST, LAST, Validate
-from seqrec.training.state import TrainResult, open_state
+from seqrec.training.run import BEST, LAST, Validate, Watch
+from seqrec.training.state import Evaluation, TrainResult, open_state
 
 __all__ = [
     "BEST",
     "LAST",
     "Artifact",
+    "Evaluation",
     "ObjectiveConfig",
     "Ranks",
     "TrainConfig",
     "TrainResult",
     "Validate",
+    "Watch",
     "bf16_speed",
     "check_state",
     "choose_device",
+    "larger_is_better",
     "launched_ranks",
     "load_artifact",
     "load_document",
+    "locked",
     "make_objective",
     "open_state",
     "save_artifact",

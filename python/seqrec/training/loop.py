@@ -28,7 +28,7 @@ from seqrec.training.distributed import Ranks
 from seqrec.training.interrupts import Interrupts
 from seqrec.training.journal import EVENTS, LOG
 from seqrec.training.lock import locked
-from seqrec.training.run import BEST, LAST, Run, Stream, Validate
+from seqrec.training.run import BEST, LAST, Run, Stream, Validate, Watch
 from seqrec.training.state import TrainResult
 from seqrec.training.step import Objective
 
@@ -40,6 +40,7 @@ def train(
     objective: Objective,
     config: TrainConfig,
     validate: Validate | None = None,
+    watch: Watch | None = None,
     folder: Path | None = None,
     resume: bool = False,
     overwrite: bool = False,
@@ -56,6 +57,8 @@ def train(
         config: the options.
         validate: model (in eval mode, with averaged weights) -> metrics, the monitored among them;
             without it the last weights are the best. It cannot disturb training's random draws.
+        watch: told about each validation once it is in the log. What it raises ends the run; if
+            that is InterruptedRunError, after the state was saved.
         folder: the run folder; without one nothing is written and signals keep their meaning.
         resume: go on from `folder/last`; from the beginning where there is no such state yet.
         overwrite: begin anew where the folder holds a run: its artifacts and its log are removed.
@@ -85,8 +88,8 @@ def train(
         ranks.same_start(model)
         run = Run(
             model=model, stream=stream, objective=objective, config=config, validate=validate,
-            folder=folder, keep=keep or Artifact(), no_decay=no_decay, device=device, ranks=ranks,
-            interrupts=interrupts,
+            watch=watch, folder=folder, keep=keep or Artifact(), no_decay=no_decay,
+            device=device, ranks=ranks, interrupts=interrupts,
             identity=as_json({**(identity or {}), "train": config.identity()}),
         )  # fmt: skip
         if resume and folder is not None and exists(folder / LAST):

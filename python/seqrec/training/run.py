@@ -44,6 +44,7 @@ BEST, LAST = "best", "last"
 TIME_IS_UP = 1  # stands beside the numbers of SIGINT (2) and SIGTERM (15), which win over it
 
 Validate = Callable[[nn.Module], Mapping[str, float]]
+Watch = Callable[[Evaluation], None]
 
 
 class Stream(Protocol):
@@ -69,6 +70,7 @@ class Run:
         objective: (model, batch) -> loss.
         config: its options.
         validate: model -> metrics.
+        watch: told about each validation.
         folder: where to write, held by this run; or None.
         identity: what makes it this run and no other.
         keep: what the best artifact holds beside the weights.
@@ -86,6 +88,7 @@ class Run:
         objective: Objective,
         config: TrainConfig,
         validate: Validate | None,
+        watch: Watch | None,
         folder: Path | None,
         identity: Mapping[str, Any],
         keep: Artifact,
@@ -95,8 +98,8 @@ class Run:
         interrupts: Interrupts,
     ) -> None:
         self.model, self.stream = model, stream
-        self.config, self.validate, self.folder = config, validate, folder
-        self.identity, self.keep = identity, keep
+        self.config, self.validate, self.watch = config, validate, watch
+        self.folder, self.identity, self.keep = folder, identity, keep
         self.device, self.ranks, self.interrupts = device, ranks, interrupts
         total = sum(stream.steps_per_epoch(epoch) for epoch in range(config.epochs))
         self.last_step = total if config.max_steps is None else min(total, config.max_steps)
@@ -250,6 +253,8 @@ class Run:
         values = {"epoch": evaluation.epoch, **metrics, "seconds": evaluation.seconds}
         self.journal.write("validation", state.step, values)
         self.clock.look(self.stream.wait_seconds)  # the pace of training leaves it out
+        if self.watch is not None:
+            self.watch(evaluation)
 
     def _metrics(self) -> dict[str, float]:
         assert self.validate is not None

@@ -1,0 +1,29 @@
+"""Who watches a run is told about its validations, and may end it."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from seqrec.errors import InterruptedRunError
+from unit.training.tiny_run import run
+
+
+def test_watcher_is_told_what_the_history_keeps(tmp_path):
+    told = []
+    _, result = run(tmp_path, watch=told.append)
+    assert tuple(told) == result.history
+    assert [evaluation.epoch for evaluation in told] == [1, 2, 3]
+
+
+def test_watcher_that_interrupts_leaves_a_run_to_resume(tmp_path):
+    def stop(evaluation):
+        raise InterruptedRunError("enough", signal_number=2)
+
+    told = []
+    with pytest.raises(InterruptedRunError, match="enough"):
+        run(tmp_path / "stopped", watch=stop)
+    resumed = run(tmp_path / "stopped", watch=told.append, resume=True)[0].state_dict()
+    assert [evaluation.epoch for evaluation in told] == [2, 3]
+    unbroken = run(tmp_path / "unbroken")[0].state_dict()
+    assert all(map(torch.equal, resumed.values(), unbroken.values()))
