@@ -96,6 +96,26 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path} is not valid TOML: {error}") from None
 
 
+def toml_value(value: Any) -> str:
+    """A plain value as TOML writes it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(toml_value(part) for part in value)}]"
+    return repr(value)
+
+
+def toml_tables(tables: Mapping[str, Any]) -> str:
+    """Values, then tables of values, as the text of a TOML file; empty tables are left out."""
+    lines = [f"{k} = {toml_value(v)}" for k, v in tables.items() if not isinstance(v, Mapping)]
+    for name, table in tables.items():
+        if isinstance(table, Mapping) and table:
+            lines += ["", f"[{name}]", *(f"{k} = {toml_value(v)}" for k, v in table.items())]
+    return "\n".join(lines) + "\n"
+
+
 def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
     """Tables from `a.b=value` flags; the value is TOML, or a bare word taken as text."""
     tables: dict[str, Any] = {}

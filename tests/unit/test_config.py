@@ -75,6 +75,18 @@ def test_later_layers_win_and_their_origin_is_recorded():
     }
 
 
+def test_tables_written_as_toml_are_read_as_they_were(tmp_path):
+    tables = {
+        "model": "lstm",
+        "name": 'a "quoted" word, größer',
+        "lstm": {"hidden_size": 8, "layer_norm": False},
+        "training": {"lr": 1e-05, "betas": [0.9, 0.98]},
+    }
+    path = tmp_path / "tables.toml"
+    path.write_text(config.toml_tables(tables), encoding="utf-8")
+    assert config.read_toml(path) == tables
+
+
 def test_a_file_that_is_no_toml_is_named(tmp_path):
     path = tmp_path / "bad.toml"
     path.write_text("a = = 1")

@@ -6,7 +6,6 @@ are not part of its config, so that setting one is an error instead of a knob th
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -202,16 +201,7 @@ def to_toml(run: RunConfig, origins: Mapping[str, str]) -> str:
         lines += ["", f"[{table}]"]
         for key, value in options.items():
             origin = origins.get(f"{table}.{key}", "default")
-            shown = f"# {key} is not set" if value is None else f"{key} = {_toml_value(value)}"
+            text = "" if value is None else config.toml_value(value)
+            shown = f"{key} = {text}" if text else f"# {key} is not set"
             lines.append(f"{shown:<40} # {origin}")
     return "\n".join(lines)
-
-
-def _toml_value(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str):
-        return json.dumps(value)
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(_toml_value(v) for v in value)}]"
-    return repr(value)
