@@ -22,7 +22,7 @@ _HOMES = {
     "load": "seqrec.experiment",
 }
 _ROOMS = ("batches", "comparison", "config", "data", "errors", "evaluation", "experiment", "models",
-          "simulation", "training")  # fmt: skip
+          "simulation", "training", "tuning")  # fmt: skip
 
 __all__ = ["Dataset", "Interactions", "PrepareConfig", "Run", "RunConfig", "fit", "load"]
 

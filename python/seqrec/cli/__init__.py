@@ -22,6 +22,7 @@ from seqrec.cli import (
     prepare,
     recommend,
     train,
+    tune,
 )
 from seqrec.errors import SeqrecError
 
@@ -42,6 +43,7 @@ app.add_typer(data.app, name="data")
 app.command("prepare")(prepare.prepare)
 app.command("audit")(audit.audit)
 app.command("train")(train.train)
+app.command("tune")(tune.tune)
 app.command("evaluate")(evaluate.evaluate)
 app.command("recommend")(recommend.recommend)
 app.add_typer(compare.app, name="compare")
