@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import platform
 import statistics
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -53,6 +55,18 @@ def autocast(device: torch.device, precision: str) -> AbstractContextManager[obj
         name = torch.cuda.get_device_name(device)
         raise ResourceError(f"option `training.precision` is 'bf16', which {name} lacks: use fp32")
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
+
+
+def processor() -> str:
+    """What this machine calls its processor, as far as it says."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            name, colon, value = line.partition(":")
+            if colon and name.strip() == "model name":
+                return value.strip()
+    except OSError:
+        pass  # not Linux
+    return platform.processor() or platform.machine()
 
 
 def bf16_speed(device: torch.device, *, rounds: int = 7) -> float:

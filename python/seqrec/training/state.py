@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from seqrec.config import differences
 from seqrec.errors import CheckpointError
 from seqrec.training.artifact import Artifact, check_state
-from seqrec.training.device import generator_states, set_generator_states
+from seqrec.training.device import generator_states, processor, set_generator_states
 from seqrec.training.distributed import Ranks
 from seqrec.training.early_stop import EarlyStop
 from seqrec.training.ema import Ema
@@ -194,6 +194,7 @@ def environment(device: torch.device, ranks: Ranks) -> dict[str, Any]:
     return {
         "torch": str(torch.__version__),
         "device": name,
+        "processor": processor(),
         "threads": torch.get_num_threads(),
         "world_size": ranks.world_size,
     }
@@ -215,7 +216,9 @@ def check_same_run(saved: Artifact, identity: Mapping[str, Any], source: Path) -
 
 def warn_other_environment(saved: Artifact, now: Mapping[str, Any], source: Path) -> None:
     """Warns, naming it, about whatever makes a resumed run differ in its last bits."""
-    for difference in differences(saved.documents["environment"], now):
+    then = saved.documents["environment"]
+    known = {name: value for name, value in now.items() if name in then}
+    for difference in differences(then, known):
         logger.warning("%s: %s; the weights may differ in their last bits", source, difference)
 
 
