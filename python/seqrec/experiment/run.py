@@ -24,6 +24,7 @@ from seqrec.experiment import recommend as recommending
 from seqrec.experiment.artifact import artifact_documents, artifact_tensors
 from seqrec.experiment.config import RunConfig
 from seqrec.experiment.ledger import note_reading, readings
+from seqrec.experiment.reports import keep_report, kept_report
 from seqrec.experiment.scorer import ModelPairScorer, ModelScorer, max_history
 from seqrec.models import LSTM, BERT4Rec
 from seqrec.training import TrainResult, save_artifact
@@ -73,7 +74,14 @@ class Run:
         result = self.results(part)
         if per_user is not None:
             result.write(Path(per_user), split.dataset.user_ids, self.item_ids)
-        return self.described(result.report(system=self.config.model))
+        report = self.described(result.report(system=self.config.model))
+        if self.folder is not None:
+            keep_report(self.folder, part, self._weights(), report)
+        return report
+
+    def last_report(self, part: str = "valid") -> Report | None:
+        """What `evaluate` found last, kept in the run's folder; None for later or other weights."""
+        return None if self.folder is None else kept_report(self.folder, part, self._weights())
 
     def results(self, part: str = "valid") -> NextItemResult | RelevanceResult:
         """What `evaluate` reports on, user by user: for paired comparisons."""
@@ -93,13 +101,33 @@ class Run:
     def described(self, report: Report) -> Report:
         """The report of this run's results with how it was trained, and its caveat if any."""
         finished = self.training is not None and self.training.finished
-        status = UNFINISHED if self.training is None else self.training.status
         return dataclasses.replace(
             report,
             counts={**report.counts, "test_readings": self.test_readings},
-            training=self._training_facts(status),
-            caveat="" if finished else status,
+            training=self.facts,
+            caveat="" if finished else self.status,
         )
+
+    @property
+    def status(self) -> str:
+        """How training ended: `completed`, `early-stopped`, `time-limited`, or `unfinished`."""
+        return UNFINISHED if self.training is None else self.training.status
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """How the run came about, for reports: status, steps, minutes, precision, seed."""
+        options, ended = self.config.training, self.training
+        facts: dict[str, Any] = {"status": self.status}
+        if ended is not None:
+            facts |= {"steps": ended.steps, "best_step": ended.best_step}
+            if ended.targets:  # states of before 0.1 did not count them
+                facts["targets"] = ended.targets
+            facts["minutes"] = round(ended.seconds / 60, 1)
+        facts |= {"precision": options.precision, "seed": options.seed}
+        if isinstance(self.model, LSTM):
+            weights = {"w1": self.model.state_weight, "w2": self.model.mean_weight}
+            facts |= {name: round(weight.item(), 4) for name, weight in weights.items()}
+        return facts
 
     @property
     def test_readings(self) -> int:
@@ -223,16 +251,7 @@ class Run:
         if self.folder is not None:
             note_reading(self.folder, configs.digest(self.config))
 
-    def _training_facts(self, status: str) -> dict[str, Any]:
-        options, ended = self.config.training, self.training
-        facts: dict[str, Any] = {"status": status}
-        if ended is not None:
-            facts |= {"steps": ended.steps, "best_step": ended.best_step}
-            if ended.targets:  # states of before 0.1 did not count them
-                facts["targets"] = ended.targets
-            facts["minutes"] = round(ended.seconds / 60, 1)
-        facts |= {"precision": options.precision, "seed": options.seed}
-        if isinstance(self.model, LSTM):
-            weights = {"w1": self.model.state_weight, "w2": self.model.mean_weight}
-            facts |= {name: round(weight.item(), 4) for name, weight in weights.items()}
-        return facts
+    def _weights(self) -> dict[str, Any]:
+        """What tells these weights from those of another run, or of this one trained on."""
+        steps = None if self.training is None else [self.training.steps, self.training.best_step]
+        return {"config": self.config.identity(), "data": self.protocol["data"], "steps": steps}
