@@ -21,8 +21,8 @@ _HOMES = {
     "fit": "seqrec.experiment",
     "load": "seqrec.experiment",
 }
-_ROOMS = ("batches", "comparison", "config", "data", "errors", "evaluation", "experiment", "models",
-          "simulation", "training", "tuning")  # fmt: skip
+_ROOMS = ("batches", "cards", "comparison", "config", "data", "errors", "evaluation", "experiment",
+          "models", "simulation", "training", "tuning")  # fmt: skip
 
 __all__ = ["Dataset", "Interactions", "PrepareConfig", "Run", "RunConfig", "fit", "load"]
 

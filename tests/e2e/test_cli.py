@@ -126,6 +126,13 @@ def test_a_stopped_training_is_saved_and_exits_with_the_code_of_its_signal(
     assert "status: completed" in out
 
 
+def test_card_is_printed_or_written(place):
+    out, _ = seqrec("card", "run", "--data", "data", cwd=place)
+    assert out.startswith("# LSTM, next item, on data\n")
+    seqrec("card", "run", "--data", "data", "--out", "card.md", cwd=place)
+    assert (place / "card.md").read_text() == out
+
+
 def test_overwriting_a_run_keeps_its_ledger(place):
     seqrec(*TRAIN, "--out", "over", cwd=place)
     seqrec("evaluate", "data", "--run", "over", "--part", "test", cwd=place)

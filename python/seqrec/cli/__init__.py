@@ -14,6 +14,7 @@ import typer
 from seqrec.cli import (
     audit,
     bench,
+    card,
     compare,
     data,
     demo,
@@ -46,6 +47,7 @@ app.command("train")(train.train)
 app.command("tune")(tune.tune)
 app.command("evaluate")(evaluate.evaluate)
 app.command("recommend")(recommend.recommend)
+app.command("card")(card.card)
 app.add_typer(compare.app, name="compare")
 app.command("demo")(demo.demo)
 app.command("bench")(bench.bench)

@@ -3,6 +3,16 @@
 from seqrec.comparison.cells import QUESTIONS, read_recipes
 from seqrec.comparison.compare import Comparison, compare
 from seqrec.comparison.demo import run_demo
+from seqrec.comparison.results import load_report, results_place
 from seqrec.comparison.study import study_tables
 
-__all__ = ["QUESTIONS", "Comparison", "compare", "read_recipes", "run_demo", "study_tables"]
+__all__ = [
+    "QUESTIONS",
+    "Comparison",
+    "compare",
+    "load_report",
+    "read_recipes",
+    "results_place",
+    "run_demo",
+    "study_tables",
+]

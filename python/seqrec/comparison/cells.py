@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from seqrec import config as configs
-from seqrec.comparison.results import Judged, load_judged, save_judged
+from seqrec.comparison.results import Judged, load_judged, results_place, save_judged
 from seqrec.data import NegativesKind, Split
 from seqrec.errors import ConfigError
 from seqrec.evaluation import EvalConfig
@@ -45,7 +45,7 @@ class Cell:
 
     def stored(self, split: Split, part: str) -> Judged | None:
         """The results in the folder, if there are any."""
-        judged = load_judged(self._place(part), self._identity(split))
+        judged = load_judged(results_place(self.folder, part), self._identity(split))
         if judged is None:
             return None
         counts = {"test_readings": readings(self.folder)}
@@ -64,11 +64,8 @@ class Cell:
             return stored
         result = run.results(part)
         judged = Judged(result, run.described(result.report(self.model)))
-        save_judged(self._place(part), judged, self._identity(split))
+        save_judged(results_place(self.folder, part), judged, self._identity(split))
         return judged
-
-    def _place(self, part: str) -> Path:
-        return self.folder / f"results-{part}"
 
     def _identity(self, split: Split) -> dict[str, Any]:
         return {"config": self.config.identity(), "split": split.protocol()}

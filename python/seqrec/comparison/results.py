@@ -13,10 +13,10 @@ import torch
 
 from seqrec.comparison.systems import Result
 from seqrec.config import as_json, differences
-from seqrec.errors import CheckpointError
+from seqrec.errors import CheckpointError, ConfigError, DataError
 from seqrec.evaluation import NextItemResult, RelevanceResult, Report
 from seqrec.folder import exists
-from seqrec.training import load_artifact, save_artifact
+from seqrec.training import load_artifact, load_document, save_artifact
 
 KINDS: dict[str, type[NextItemResult] | type[RelevanceResult]] = {
     "next_item": NextItemResult,
@@ -56,6 +56,26 @@ def save_judged(folder: Path, judged: Judged, identity: Mapping[str, Any]) -> No
         "report": judged.report.to_dict(),
     }
     save_artifact(folder, {"arrays": arrays}, {"result": document})
+
+
+def results_place(folder: Path, part: str) -> Path:
+    """Where the results of a cell lie on a part, in the folder of its run."""
+    return folder / f"results-{part}"
+
+
+def load_report(folder: Path) -> Report | None:
+    """The report that `save_judged` wrote, of whatever data and config; None if there is nothing.
+
+    Raises:
+        CheckpointError: if it is damaged.
+    """
+    if not exists(folder):
+        return None
+    document = load_document(folder, "result")
+    try:
+        return Report.from_dict(document["report"])
+    except (KeyError, TypeError, AttributeError, ConfigError, DataError) as error:
+        raise CheckpointError(f"{folder} holds no results: {error!r}") from None
 
 
 def load_judged(folder: Path, identity: Mapping[str, Any]) -> Judged | None:

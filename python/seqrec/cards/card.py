@@ -1,0 +1,159 @@
+"""The facts of a model card, read from run folders: nothing is measured for it, nothing on test."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from seqrec import config as configs
+from seqrec.cards.recipe import recipe_of
+from seqrec.comparison import load_report, results_place
+from seqrec.data import Dataset
+from seqrec.errors import ConfigError, DataError
+from seqrec.evaluation import Report, mean_report
+from seqrec.experiment import Run, RunConfig, load
+from seqrec.folder import exists
+from seqrec.training import LAST, load_document
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """One recipe: a run, or several that differ in their seed alone.
+
+    Attributes:
+        source: folder of the (first) run, as it was given.
+        config: of the (first) run.
+        recipe: the options that are not the defaults, as tables.
+        seeds: `training.seed` of the runs.
+        parameters: numbers that were trained.
+        catalogue: items that the model knows.
+        example: a few raw item ids.
+        protocol: what was trained on: version, split, data, seen filter.
+        audit: of the data set, where it was given.
+        data: name of the data set, where it was given.
+        facts: how the runs came about, by name: one value for each run.
+        machine: on what: device, processor, threads, versions; {} where it is not known.
+        measured: validation metrics of the best epoch, as training found them, for each run.
+        reports: part -> what evaluation found, the mean over the seeds; where all runs have it.
+        test_readings: how often the test part of any run was read, at most.
+    """
+
+    source: str
+    config: RunConfig
+    recipe: Mapping[str, Any]
+    seeds: tuple[int, ...]
+    parameters: int
+    catalogue: int
+    example: tuple[Any, ...]
+    protocol: Mapping[str, Any]
+    facts: Mapping[str, Sequence[Any]]
+    machine: Mapping[str, Any]
+    measured: Sequence[Mapping[str, float]]
+    reports: Mapping[str, Report]
+    test_readings: int
+    audit: Mapping[str, Any] = field(default_factory=dict)
+    data: str = ""
+
+
+def read_card(folders: Sequence[Path], data: Path | None = None) -> Card:
+    """The card of runs that are on disk.
+
+    Args:
+        folders: made by `seqrec train` or `seqrec compare`, or an artifact of `Run.save`; several
+            are seeds of one recipe.
+        data: the prepared data set, which adds its name and its sizes.
+
+    Raises:
+        ConfigError: if runs differ in more than the seed.
+        DataError: if the data set is not the one of the runs.
+        CheckpointError: if a run is damaged or not there.
+    """
+    runs = [load(folder, device="cpu") for folder in folders]
+    first = runs[0]
+    for run, folder in zip(runs[1:], folders[1:], strict=True):
+        _check_same_recipe(first, run, f"{folders[0]} and {folder}")
+    dataset = None if data is None else _dataset(data, first)
+    reports = {part: _report(runs, part) for part in ("valid", "test")}
+    return Card(
+        source=str(folders[0]),
+        config=first.config,
+        recipe=recipe_of(first.config),
+        seeds=tuple(run.config.training.seed for run in runs),
+        parameters=sum(weights.numel() for weights in first.model.parameters()),
+        catalogue=len(first.item_ids),
+        example=tuple(first.item_ids.decode(np.arange(min(3, len(first.item_ids)))).tolist()),
+        protocol=first.protocol,
+        facts={name: [run.facts[name] for run in runs] for name in first.facts},
+        machine=_machine(folders[0]),
+        measured=[_measured(run) for run in runs],
+        reports={part: report for part, report in reports.items() if report is not None},
+        test_readings=max(run.test_readings for run in runs),
+        audit={} if dataset is None else dataset.audit,
+        data="" if data is None else data.resolve().name,
+    )
+
+
+def _check_same_recipe(first: Run, other: Run, names: str) -> None:
+    wrong = configs.differences(configs.as_json(_common(first)), _common(other))
+    if wrong:
+        raise ConfigError(f"{names} are not seeds of one recipe: {'; '.join(wrong)}")
+    if first.config.training.seed == other.config.training.seed:
+        raise ConfigError(f"{names} have one seed, {first.config.training.seed}: give one of them")
+
+
+def _common(run: Run) -> dict[str, Any]:
+    """What seeds of one recipe have in common."""
+    options = run.config.identity()
+    training = {name: value for name, value in options["training"].items() if name != "seed"}
+    return {**options, "training": training, "protocol": dict(run.protocol)}
+
+
+def _dataset(data: Path, run: Run) -> Dataset:
+    dataset = Dataset.load(data)
+    if dataset.fingerprint != run.protocol["data"]:
+        raise DataError(
+            f"{data} is data {dataset.fingerprint[:12]}, and the model was trained on "
+            f"{run.protocol['data'][:12]}: a card names the data that it belongs to"
+        )
+    return dataset
+
+
+def _machine(folder: Path) -> dict[str, Any]:
+    """What training noted about the machine; a saved artifact has no such note."""
+    last = folder / LAST
+    return load_document(last, "environment") if exists(last) else {}
+
+
+def _measured(run: Run) -> Mapping[str, float]:
+    ended = run.training
+    if ended is None:
+        return {}
+    for evaluation in ended.history:
+        if evaluation.step == ended.best_step:
+            return evaluation.metrics
+    return {} if ended.best_value is None else {run.config.training.monitor: ended.best_value}
+
+
+def _report(runs: Sequence[Run], part: str) -> Report | None:
+    found = [_report_of(run, part) for run in runs]
+    known = [report for report in found if report is not None]
+    return mean_report(known) if len(known) == len(runs) else None
+
+
+def _report_of(run: Run, part: str) -> Report | None:
+    """What `seqrec evaluate` or `seqrec compare` found for the weights that the run has now."""
+    if run.folder is None:
+        return None
+    report = run.last_report(part)
+    if report is not None:
+        return report
+    compared = load_report(results_place(run.folder, part))
+    if compared is None:
+        return None
+    same = ("steps", "best_step", "seed")
+    is_ours = all(compared.training.get(name) == run.facts.get(name) for name in same)
+    return compared if is_ours else None

@@ -1,0 +1,181 @@
+"""A card as Markdown: what it is, how good, how to use it, how it was made, what it cannot do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Any
+
+from seqrec.cards.card import Card
+from seqrec.cards.limits import limits_of
+from seqrec.config import toml_tables
+from seqrec.evaluation import Estimate, grid
+from seqrec.experiment.fit import VALIDATION_DRAWS
+
+MODELS = {
+    "lstm": (
+        "LSTM",
+        "an LSTM over the history; the user vector is a learned weighted sum of its output and of "
+        "the mean of the history's item vectors, and meets the item vectors in a dot product",
+    ),
+    "bert4rec": (
+        "BERT4Rec",
+        "a bidirectional Transformer over the history (Sun et al., CIKM 2019), with layer norm "
+        "before each sublayer and positions counted from the most recent item",
+    ),
+}
+TASKS = {
+    "next_item": ("next item", "Which item of the whole catalogue comes next?"),
+    "relevance": ("relevance", "How likely does a user like a given item?"),
+}
+_HIDDEN = ("status", "precision", "seed")  # said elsewhere
+_FINISHED = ("completed", "early-stopped")
+
+
+def to_markdown(card: Card) -> str:
+    """The card as a document of its own."""
+    sections = [
+        _title(card),
+        _section("Results", _results(card)),
+        _section("Use", _use(card)),
+        _section("Training", _training(card)),
+        _section("Intended use and limits", "\n".join(f"- {limit}" for limit in limits_of(card))),
+        f"Written by seqrec {version('seqrec')}.",
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+def _section(title: str, text: str) -> str:
+    return f"## {title}\n\n{text}"
+
+
+def _title(card: Card) -> str:
+    model, what = MODELS[card.config.model]
+    task, asks = TASKS[card.config.task]
+    on = card.data or f"data {card.protocol['data'][:12]}"
+    rough = dict.fromkeys(status for status in card.facts["status"] if status not in _FINISHED)
+    caveat = f"**{', '.join(rough)}: not to be published.** " if rough else ""
+    text = (
+        f"{caveat}{asks} {what[0].upper()}{what[1:]}. {card.parameters:,} parameters, "
+        f"{card.catalogue:,} items. It was trained on histories of users and holds none of them."
+    )
+    return f"# {model}, {task}, on {on}\n\n{text}"
+
+
+def _results(card: Card) -> str:
+    known = [report.metrics for report in card.reports.values()]
+    metrics = list((known or card.measured)[0])
+    rows = [[name, _valid(card, name), _test(card, name)] for name in metrics]
+    return f"{grid(['metric', 'validation', 'test'], rows, 'markdown')}\n\n{_notes(card)}"
+
+
+def _notes(card: Card) -> str:
+    several = len(card.seeds) > 1
+    spread = "± the standard deviation over seeds" if several else "one seed"
+    flatters = "The validation part chose the weights, so its numbers flatter"
+    if "valid" not in card.reports:
+        draws = f" on {VALIDATION_DRAWS} draws" if card.config.task == "relevance" else ""
+        flatters += f"; these are the ones that training saw{draws}"
+        flatters += ", a seed each" if several else ""
+    return (
+        f"Brackets are 95 % intervals over users; {spread}. Protocol version "
+        f"{card.protocol['version']}: {_rules(card)}.\n{flatters}. {_readings(card)}"
+    )
+
+
+def _valid(card: Card, name: str) -> str:
+    if "valid" in card.reports:
+        return _cell(card, "valid", name)
+    values = [measured.get(name) for measured in card.measured]
+    return " / ".join("" if value is None else f"{value:.4f}" for value in values)
+
+
+def _test(card: Card, name: str) -> str:
+    return _cell(card, "test", name) if "test" in card.reports else "not known"
+
+
+def _cell(card: Card, part: str, name: str) -> str:
+    report = card.reports[part]
+    if name not in report.metrics:
+        return ""
+    spread = f" ± {report.spread[name]:.4f}" if name in report.spread else ""
+    return f"{_estimate(report.metrics[name])}{spread}"
+
+
+def _estimate(estimate: Estimate) -> str:
+    if estimate.low is None or estimate.high is None:
+        return f"{estimate.value:.4f}"
+    return f"{estimate.value:.4f} [{estimate.low:.4f}, {estimate.high:.4f}]"
+
+
+def _rules(card: Card) -> str:
+    options, split = card.config, card.protocol["split"].replace("_", " ")
+    if options.task == "relevance":
+        return f"{split}, one {options.negatives_kind} negative for each positive, ten draws"
+    return f"{split}, all {card.catalogue:,} items ranked, {options.evaluation.ties} rank of ties"
+
+
+def _readings(card: Card) -> str:
+    if "test" in card.reports:
+        return f"The test part was read {_times(card.test_readings)}."
+    if card.test_readings:
+        return f"The test part was read {_times(card.test_readings)}; its numbers were not kept."
+    return "The test part has not been read: `seqrec evaluate DATA --run RUN --part test` does."
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
+
+
+def _use(card: Card) -> str:
+    if card.config.task == "relevance":
+        ask = f"run.predict_proba([{list(card.example[-1:])}], sequences=[{list(card.example)}])"
+    else:
+        ask = f"run.recommend(sequences=[{list(card.example)}], k=10)"
+    lines = ["import seqrec as sr", f"run = sr.load({card.source!r})", ask]
+    return (
+        "```python\n" + "\n".join(lines) + "\n```\n\n"
+        "A sequence is the history of anybody, raw item ids, oldest first. The weights are "
+        "safetensors and JSON: loading them runs no code."
+    )
+
+
+def _training(card: Card) -> str:
+    rows = [("data", _data(card)), ("fingerprint", f"`{card.protocol['data']}`"),
+            ("split", _split(card)), ("seeds", _joined(card.seeds)),
+            ("status", _joined(card.facts["status"]))]  # fmt: skip
+    rows += [
+        (name.replace("_", " "), _joined(values))
+        for name, values in card.facts.items()
+        if name not in _HIDDEN
+    ]
+    rows.append(("precision", card.config.training.precision))
+    rows += [(name.replace("_", " "), str(value)) for name, value in card.machine.items()]
+    recipe = toml_tables(card.recipe).strip()
+    return (
+        "\n".join(["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows)])
+        + "\n\nThe recipe, where it differs from the defaults; `seqrec train DATA --recipe FILE "
+        f"--out RUN` follows it:\n\n```toml\n{recipe}\n```"
+    )
+
+
+def _data(card: Card) -> str:
+    if not card.audit:
+        return f"{card.catalogue:,} items"
+    audit = card.audit
+    return (
+        f"{card.data}: {audit['users']:,} users, {audit['items']:,} items, {audit['actions']:,} "
+        f"actions ({audit['lengths']['mean']:.1f} a user)"
+    )
+
+
+def _split(card: Card) -> str:
+    cuts = card.protocol.get("cuts")
+    at = "" if cuts is None else f", cut at {cuts[0]} and {cuts[1]}"
+    return f"{card.protocol['split']}{at}"
+
+
+def _joined(values: Sequence[Any]) -> str:
+    """The values of the runs; one where all have the same."""
+    shown = [f"{value:,}" if isinstance(value, int) else str(value) for value in values]
+    return shown[0] if len(set(shown)) == 1 else " / ".join(shown)
