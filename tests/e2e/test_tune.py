@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
+import signal
 import subprocess
 import sys
 import tomllib
@@ -12,6 +14,7 @@ import tomllib
 import pytest
 
 from seqrec import cli
+from seqrec.batches import Plan
 from seqrec.experiment import resolve
 
 PROGRAM = [sys.executable, "-c", "from seqrec.cli import main; main()"]
@@ -51,7 +54,7 @@ def place(tmp_path_factory):
 def test_finished_search_prints_its_table_and_what_to_do_next(place):
     out, err = seqrec(*TUNE, "--out", "search", "--trials", 3, cwd=place)
     assert err == ""
-    assert "3 trials: 3 completed" in out
+    assert "trials: 3 completed" in out
     assert "next: seqrec train data --recipe search/best.toml --out run" in out
 
 
@@ -77,6 +80,22 @@ def test_wrong_space_is_an_error_of_options(place):
     (place / "wrong.toml").write_text("[lstm]\nhiden_size = {low = 1, high = 2}\n")
     _, err = seqrec(*TUNE, "--space", "wrong.toml", "--out", "other", cwd=place, code=2)
     assert "did you mean `hidden_size`" in err
+
+
+def test_stopped_search_exits_with_the_code_of_its_signal_and_goes_on(place, monkeypatch):
+    share, sent = Plan.share, []
+
+    def signalled(*arguments):
+        if not sent:
+            sent.append(os.kill(os.getpid(), signal.SIGINT))
+        return share(*arguments)
+
+    monkeypatch.setattr(Plan, "share", signalled)
+    command = [*TUNE, "--out", "stopped", "--trials", 1]
+    _, said = seqrec(*command, cwd=place, code=130)
+    assert "stopped by SIGINT in trial 0; begin the search again to go on" in said
+    out, _ = seqrec(*command, cwd=place)
+    assert "trials: 1 completed" in out
 
 
 def test_two_processes_divide_the_trials_of_a_search(place):

@@ -26,7 +26,7 @@ def render(search: Search, style: str, rows: int = 10) -> str:
     cells = [_row(trial, search.monitor, paths) for trial in ranked[:rows]]
     counts = Counter(trial.status for trial in ranked)
     summary = ", ".join(f"{count} {status}" for status, count in counts.most_common())
-    return f"{grid(header, cells, layout)}\n\n{len(ranked)} trials: {summary}"
+    return f"{grid(header, cells, layout)}\n\ntrials: {summary}"
 
 
 def _row(trial: Trial, monitor: str, paths: list[str]) -> list[str]:

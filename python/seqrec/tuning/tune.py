@@ -214,7 +214,8 @@ class _Watcher:
     def __call__(self, evaluation: Evaluation) -> None:
         self._put(self._trial.observed(evaluation))
         value = evaluation.metrics[self._monitor]
-        if self._claim.is_hopeless(evaluation.epoch, value):
+        hopeless = self._claim.is_hopeless(evaluation.epoch, value)
+        if hopeless and evaluation.epoch < self._trial.config["training"]["epochs"]:
             raise _HopelessError(f"behind the median at epoch {evaluation.epoch}")
 
     def end(self, status: str, note: str = "") -> Trial:

@@ -120,7 +120,7 @@ def test_a_loss_is_made_small(monkeypatch, split, tmp_path):
 def test_trial_behind_the_median_is_given_up_and_says_so(search):
     lines = []
     runs = ToyRuns([0.5, 0.5, 0.5], [0.5, 0.5, 0.5], [0.1, 0.2, 0.9], [0.6, 0.6, 0.6])
-    found = search(runs, prune_after=2, say=lines.append)
+    found = search(runs, prune_after=2, budget={"training": {"epochs": 3}}, say=lines.append)
     third = found.trials[2]
     assert (third.status, len(third.curve)) == ("pruned", 2)
     assert "behind the median at epoch 2" in third.note
@@ -128,8 +128,15 @@ def test_trial_behind_the_median_is_given_up_and_says_so(search):
     assert found.trials[3].status == "completed"
 
 
+def test_no_trial_is_given_up_after_its_last_epoch(search):
+    runs = ToyRuns([0.5, 0.5], [0.5, 0.5], [0.1, 0.1])
+    found = search(runs, prune_after=2, budget={"training": {"epochs": 2}})
+    assert [trial.status for trial in found.trials] == ["completed"] * 3
+
+
 def test_nothing_is_given_up_before_enough_trials_have_ended(search):
-    found = search(ToyRuns([0.5, 0.5], [0.1, 0.1], [0.1, 0.1]), prune_after=3)
+    runs = ToyRuns([0.5, 0.5], [0.1, 0.1], [0.1, 0.1])
+    found = search(runs, prune_after=3, budget={"training": {"epochs": 3}})
     assert [trial.status for trial in found.trials] == ["completed"] * 3
 
 
