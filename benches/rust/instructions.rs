@@ -222,7 +222,7 @@ fn rank(input: &Input, repeats: usize) -> Result<(), Error> {
             input.sequences()?,
             true,
         )?;
-        black_box(rank_counts(&scores, &targets)?);
+        black_box(rank_counts(Crew::ALONE, &scores, &targets)?);
     }
     Ok(())
 }
@@ -236,7 +236,7 @@ fn best(input: &Input, repeats: usize) -> Result<(), Error> {
             input.sequences()?,
             true,
         )?;
-        black_box(top_k(&scores, 10, &[])?);
+        black_box(top_k(Crew::ALONE, &scores, 10, &[])?);
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Rank of one target in each row of a batch of full-catalogue scores.
 
 use divan::{Bencher, counter::ItemsCount};
-use seqrec_core::{Sequences, ranks::rank_counts, scores::Scores};
+use seqrec_core::{Sequences, parallel::Crew, ranks::rank_counts, scores::Scores};
 
 mod problem;
 use problem::{BATCH, CASES, Problem, pool};
@@ -35,5 +35,5 @@ fn bench(bencher: Bencher, (n_items, history, threads): (usize, usize, usize), f
     let pool = pool(threads);
     bencher
         .counter(ItemsCount::new(BATCH))
-        .bench(|| pool.install(|| rank_counts(&scores, &targets)));
+        .bench(|| rank_counts(Crew::of(&pool), &scores, &targets));
 }

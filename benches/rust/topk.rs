@@ -1,7 +1,7 @@
 //! The ten best items of each row of a batch of full-catalogue scores, without the seen ones.
 
 use divan::{Bencher, counter::ItemsCount};
-use seqrec_core::{Sequences, scores::Scores, topk::top_k};
+use seqrec_core::{Sequences, parallel::Crew, scores::Scores, topk::top_k};
 
 mod problem;
 use problem::{BATCH, CASES, Problem, pool};
@@ -36,5 +36,5 @@ fn bench(
     let pool = pool(threads);
     bencher
         .counter(ItemsCount::new(BATCH))
-        .bench(|| pool.install(|| top_k(&scores, K, &[])));
+        .bench(|| top_k(Crew::of(&pool), &scores, K, &[]));
 }

@@ -1,24 +1,17 @@
-//! The items that leave the catalogue of one row, as a penalty on each column.
+//! The items that leave the catalogue of one row, as a mark on each column.
 //!
-//! A penalty is 0, or `-inf` where the item is hidden; it is added to the score on the way through
-//! the row. That costs one store an item, however often the item is named, and no search.
-
-use std::ops::Range;
+//! A column is hidden if its mark is the current one, so a new row takes another mark and nobody
+//! takes back the old ones. Hiding costs a store an item, however often the item is named, and no
+//! search; a mark is a byte, so that the scores of a row stay in the first level of a cache.
 
 use crate::Error;
 use crate::scores::column_of;
 
-/// Columns of a piece: the scores and penalties of one fit into the first level of a cache.
-const PIECE: usize = 4096;
-
-/// The penalties of a piece without a hidden item, so that those of a long row are not read.
-static NONE: [f32; PIECE] = [0.0; PIECE];
-
-/// Penalties of one row of scores; kept from row to row, so that nobody clears the whole of it.
+/// Marks of the columns; kept from row to row, so that nobody clears the whole of them.
 #[derive(Debug, Clone)]
 pub struct Hidden {
-    penalties: Vec<f32>,
-    touched: Vec<bool>,
+    marks: Vec<u8>,
+    current: u8,
 }
 
 impl Hidden {
@@ -26,8 +19,17 @@ impl Hidden {
     #[must_use]
     pub fn new(n_items: usize) -> Self {
         Self {
-            penalties: vec![0.0; n_items],
-            touched: vec![false; n_items.div_ceil(PIECE)],
+            marks: vec![0; n_items],
+            current: 1,
+        }
+    }
+
+    /// Shows all items again.
+    pub fn clear(&mut self) {
+        self.current = self.current.wrapping_add(1);
+        if self.current == 0 {
+            self.marks.fill(0);
+            self.current = 1;
         }
     }
 
@@ -35,99 +37,89 @@ impl Hidden {
     ///
     /// # Errors
     /// [`Error::Range`] for an id outside `1..=n_items`.
+    #[inline]
     pub fn hide(&mut self, name: &'static str, first: usize, items: &[i32]) -> Result<(), Error> {
+        self.hide_each(name, first, items, |_| ())
+    }
+
+    /// As [`Self::hide`], and calls `visit` with each column that was not hidden before.
+    ///
+    /// # Errors
+    /// As [`Self::hide`].
+    #[inline]
+    pub fn hide_each(
+        &mut self,
+        name: &'static str,
+        first: usize,
+        items: &[i32],
+        mut visit: impl FnMut(usize),
+    ) -> Result<(), Error> {
+        let n_items = self.marks.len();
         for (place, &item) in items.iter().enumerate() {
-            let Some(penalty) = self.penalties.get_mut(column(item)) else {
-                column_of(name, first + place, item, self.penalties.len())?;
-                break;
+            // Far outside every row if the id is below 1.
+            let column = item.wrapping_sub(1) as u32 as usize;
+            let Some(mark) = self.marks.get_mut(column) else {
+                return column_of(name, first + place, item, n_items).map(|_| ());
             };
-            *penalty = f32::NEG_INFINITY;
+            if *mark != self.current {
+                *mark = self.current;
+                visit(column);
+            }
         }
-        self.mark(items, true);
         Ok(())
     }
 
-    /// Takes back what [`Self::hide`] did with these items.
-    pub fn show(&mut self, items: &[i32]) {
-        for &item in items {
-            if let Some(penalty) = self.penalties.get_mut(column(item)) {
-                *penalty = 0.0;
-            }
-        }
-        self.mark(items, false);
-    }
-
     /// Whether the item of a column is hidden.
+    #[inline]
     #[must_use]
     pub fn contains(&self, column: usize) -> bool {
-        self.penalties[column] < 0.0
+        self.marks[column] == self.current
     }
 
-    /// The columns of a range in pieces, each with the penalties of its columns.
-    pub fn pieces(&self, columns: Range<usize>) -> impl Iterator<Item = (Range<usize>, &[f32])> {
-        let first = columns.start / PIECE;
-        (first..columns.end.div_ceil(PIECE)).map(move |piece| {
-            let start = columns.start.max(piece * PIECE);
-            let stop = columns.end.min((piece + 1) * PIECE);
-            let penalties = if self.touched[piece] {
-                &self.penalties[start..stop]
-            } else {
-                &NONE[..stop - start]
-            };
-            (start..stop, penalties)
-        })
+    /// The mark of each column, and the one that hides.
+    #[must_use]
+    pub fn marks(&self) -> (&[u8], u8) {
+        (&self.marks, self.current)
     }
-
-    fn mark(&mut self, items: &[i32], touched: bool) {
-        if let [piece] = &mut self.touched[..] {
-            *piece = touched;
-            return;
-        }
-        for &item in items {
-            self.touched[column(item) / PIECE] = touched;
-        }
-    }
-}
-
-/// The column of an item; far outside every row if the id is below 1.
-#[inline]
-fn column(item: i32) -> usize {
-    item.wrapping_sub(1) as u32 as usize
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn penalties(hidden: &Hidden, columns: Range<usize>) -> Vec<f32> {
-        let pieces = hidden.pieces(columns);
-        pieces
-            .flat_map(|(_, penalties)| penalties.to_vec())
-            .collect()
+    fn columns(hidden: &Hidden) -> Vec<usize> {
+        let n_items = hidden.marks().0.len();
+        (0..n_items).filter(|&c| hidden.contains(c)).collect()
     }
 
     #[test]
-    fn an_item_is_hidden_until_it_is_shown() {
+    fn an_item_is_hidden_until_all_are_shown() {
         let mut hidden = Hidden::new(3);
+        assert_eq!(columns(&hidden), []);
         hidden.hide("items", 0, &[2, 2]).unwrap();
-        assert_eq!(penalties(&hidden, 0..3), [0.0, f32::NEG_INFINITY, 0.0]);
-        assert!(hidden.contains(1));
-        hidden.show(&[2, 2]);
-        assert_eq!(penalties(&hidden, 0..3), [0.0; 3]);
+        assert_eq!(columns(&hidden), [1]);
+        hidden.clear();
+        assert_eq!(columns(&hidden), []);
     }
 
     #[test]
-    fn pieces_cover_a_range_once() {
-        let mut hidden = Hidden::new(2 * PIECE + 7);
-        let last = 2 * PIECE as i32 + 7;
-        hidden.hide("items", 0, &[1, last]).unwrap();
-        let columns = hidden.pieces(5..2 * PIECE + 7);
-        let columns: Vec<usize> = columns.flat_map(|(columns, _)| columns).collect();
-        assert!(columns.into_iter().eq(5..2 * PIECE + 7));
-        let found = penalties(&hidden, 0..2 * PIECE + 7);
-        let at = |column: usize| found[column] < 0.0;
-        assert_eq!((0..found.len()).filter(|&c| at(c)).count(), 2);
-        assert!(at(0) && at(last as usize - 1));
+    fn an_item_that_is_named_twice_is_visited_once() {
+        let mut visited = Vec::new();
+        let mut hidden = Hidden::new(3);
+        hidden.hide("items", 0, &[1]).unwrap();
+        let visit = |column| visited.push(column);
+        hidden.hide_each("items", 0, &[3, 1, 3], visit).unwrap();
+        assert_eq!(visited, [2]);
+    }
+
+    #[test]
+    fn no_mark_outlives_its_row() {
+        let mut hidden = Hidden::new(2);
+        hidden.hide("items", 0, &[1]).unwrap();
+        for _ in 0..1000 {
+            hidden.clear();
+            assert_eq!(columns(&hidden), []);
+        }
     }
 
     #[test]

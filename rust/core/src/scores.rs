@@ -1,6 +1,5 @@
 //! A borrowed score matrix: one row for each user asked about, one column for each item.
 
-use crate::hidden::Hidden;
 use crate::{Error, Sequences};
 
 /// Scores `[rows, n_items]`; column `j` is item `j + 1`, and row `i` belongs to `users[i]`.
@@ -56,32 +55,31 @@ impl<'a> Scores<'a> {
         self.n_items
     }
 
+    /// What a row weighs beside a byte that is written into a batch, which takes as long as to
+    /// compare four scores.
+    #[must_use]
+    pub const fn row_work(&self) -> usize {
+        self.n_items / 4
+    }
+
     /// The scores of one row.
     #[must_use]
     pub fn row(&self, row: usize) -> &'a [f32] {
         &self.values[row * self.n_items..(row + 1) * self.n_items]
     }
 
-    /// Hides what leaves the catalogue of one row, calls `visit`, and shows it again.
+    /// What leaves the catalogue of one row, and where that begins in the stored items.
     ///
     /// # Errors
-    /// [`Error::Range`] for a user or an item that does not exist, [`Error::Slice`] for a bad range,
-    /// and those of `visit`.
-    pub fn without_seen<T>(
-        &self,
-        row: usize,
-        hidden: &mut Hidden,
-        visit: impl FnOnce(&Hidden) -> Result<T, Error>,
-    ) -> Result<T, Error> {
+    /// [`Error::Range`] for a user that does not exist, [`Error::Slice`] for a bad range.
+    #[inline]
+    pub fn seen(&self, row: usize) -> Result<(usize, &'a [i32]), Error> {
         let input = self.inputs.row(self.users, row)?;
         if !self.filter_seen {
-            return visit(hidden);
+            return Ok((0, &[]));
         }
         let (first, _) = self.inputs.range(self.users[row] as usize)?;
-        hidden.hide("items", first, input)?;
-        let visited = visit(hidden);
-        hidden.show(input);
-        visited
+        Ok((first, input))
     }
 
     /// The refusal of the score in one column of a row.
@@ -127,21 +125,17 @@ mod tests {
         Scores::new(&[0.0; 6], 3, &[0, 1], inputs, filter_seen).unwrap()
     }
 
-    fn hidden(scores: &Scores, row: usize) -> Result<Vec<usize>, Error> {
-        scores.without_seen(row, &mut Hidden::new(3), |hidden| {
-            Ok((0..3).filter(|&column| hidden.contains(column)).collect())
-        })
+    #[test]
+    fn the_input_of_a_user_is_seen_where_it_is_filtered() {
+        assert_eq!(scores(true).seen(1), Ok((3, &[9][..])));
+        assert_eq!(scores(false).seen(1), Ok((0, &[][..])));
     }
 
     #[test]
-    fn repeated_items_leave_once() {
-        assert_eq!(hidden(&scores(true), 0), Ok(vec![0, 2]));
-        assert_eq!(hidden(&scores(false), 0), Ok(vec![]));
-    }
-
-    #[test]
-    fn an_item_outside_the_catalogue_is_named_by_its_place() {
-        let refused = hidden(&scores(true), 1).unwrap_err();
-        assert_eq!(refused.to_string(), "`items`[3] is 9, outside 1..=3");
+    fn a_user_that_does_not_exist_is_refused_without_the_filter_too() {
+        let inputs = Sequences::new(&[], &[0], &[0]).unwrap();
+        let scores = Scores::new(&[0.0], 1, &[7], inputs, false).unwrap();
+        let refused = scores.seen(0).unwrap_err().to_string();
+        assert_eq!(refused, "`users`[0] is 7, outside 0..=0");
     }
 }

@@ -5,11 +5,11 @@
 //! more than k of them; pieces below the k-th best so far are not looked at again.
 //!
 //! ```
-//! use seqrec_core::{scores::Scores, topk, Sequences};
+//! use seqrec_core::{parallel::Crew, scores::Scores, topk, Sequences};
 //!
 //! let inputs = Sequences::new(&[3], &[0], &[1])?;
 //! let scores = Scores::new(&[0.1, 0.7, 0.9, 0.7], 4, &[0], inputs, true)?;
-//! assert_eq!(topk::top_k(&scores, 2, &[])?.0, [2, 4]);
+//! assert_eq!(topk::top_k(Crew::ALONE, &scores, 2, &[])?.0, [2, 4]);
 //! # Ok::<(), seqrec_core::Error>(())
 //! ```
 
@@ -17,11 +17,15 @@ use multiversion::multiversion;
 
 use crate::buffer::filled;
 use crate::hidden::Hidden;
+use crate::parallel::Crew;
 use crate::scores::Scores;
-use crate::{Error, PAD, shares};
+use crate::{Error, PAD};
 
 /// Lanes of a piece: column `j` belongs to lane `j % LANES`.
 const LANES: usize = 32;
+
+/// Columns of a piece, whose scores and marks fit into the first level of a cache.
+const PIECE: usize = 4096;
 
 /// `(items, scores)`, each `[rows, k]`, best first; [`PAD`] and `-inf` where fewer items remain.
 ///
@@ -31,8 +35,13 @@ const LANES: usize = 32;
 /// # Errors
 /// [`Error::Score`] for NaN or `+inf`, wherever it stands in a row; [`Error::Range`] for an id of
 /// `excluded` outside `1..=n_items`; [`Error::Option`] if `k` is 0 or too large for the memory;
-/// what [`Scores::without_seen`] refuses.
-pub fn top_k(scores: &Scores, k: usize, excluded: &[i32]) -> Result<(Vec<i32>, Vec<f32>), Error> {
+/// what [`Scores::seen`] and [`Hidden::hide`] refuse.
+pub fn top_k(
+    crew: Crew<'_>,
+    scores: &Scores,
+    k: usize,
+    excluded: &[i32],
+) -> Result<(Vec<i32>, Vec<f32>), Error> {
     if k == 0 {
         return Err(Error::Option {
             name: "k",
@@ -43,22 +52,24 @@ pub fn top_k(scores: &Scores, k: usize, excluded: &[i32]) -> Result<(Vec<i32>, V
     let mut items = filled((scores.n_rows(), k), PAD as i32, ("k", k))?;
     let mut values = filled((scores.n_rows(), k), f32::NEG_INFINITY, ("k", k))?;
     Hidden::new(scores.n_items()).hide("excluded", 0, excluded)?;
-    let rows = items.chunks_mut(k).zip(values.chunks_mut(k)).collect();
+    let rows = items.chunks_mut(k).zip(values.chunks_mut(k));
     let scratch = || (Hidden::new(scores.n_items()), Best::new(k));
-    shares::for_each_with(rows, scratch, |(hidden, best), i, (items, values)| {
-        let row = scores.row(i);
-        // Each time, because showing a seen item again would show an excluded one, too.
-        hidden.hide("excluded", 0, excluded)?;
-        scores.without_seen(i, hidden, |hidden| {
-            best.read(row, hidden)
-                .map(|_| ())
-                .map_err(|j| scores.refuse(i, j))
-        })?;
-        for ((place, item), value) in best.places.iter().zip(items).zip(values) {
-            (*item, *value) = (place.item(), row[place.item() as usize - 1]);
-        }
-        Ok(())
-    })?;
+    crew.fill_with(
+        rows,
+        scores.row_work(),
+        scratch,
+        |(hidden, best), i, (items, values)| {
+            let (row, (first, seen)) = (scores.row(i), scores.seen(i)?);
+            hidden.clear();
+            hidden.hide("excluded", 0, excluded)?;
+            hidden.hide("items", first, seen)?;
+            let places = best.read(row, hidden).map_err(|j| scores.refuse(i, j))?;
+            for ((place, item), value) in places.iter().zip(items).zip(values) {
+                (*item, *value) = (place.item(), row[place.item() as usize - 1]);
+            }
+            Ok(0)
+        },
+    )?;
     Ok((items, values))
 }
 
@@ -91,9 +102,9 @@ impl Best {
     pub fn read(&mut self, row: &[f32], hidden: &Hidden) -> Result<&[Place], usize> {
         self.floor = f32::NEG_INFINITY;
         self.places.clear();
-        for (columns, penalties) in hidden.pieces(0..row.len()) {
-            let (first, scores) = (columns.start, &row[columns]);
-            let lanes = lanes(scores, penalties);
+        let (marks, current) = hidden.marks();
+        for (piece, (scores, marks)) in row.chunks(PIECE).zip(marks.chunks(PIECE)).enumerate() {
+            let (first, lanes) = (piece * PIECE, lanes(scores, marks, current));
             if !lanes.usable {
                 let wrong = |s: &f32| s.is_nan() || *s == f32::INFINITY;
                 return Err(first + scores.iter().position(wrong).unwrap_or(0));
@@ -106,7 +117,7 @@ impl Best {
                 // At least k items reach this score, and equal ones may be among the best.
                 self.floor = kth_largest(&lanes.largest, self.k).next_down();
             }
-            self.collect(first, scores, penalties);
+            self.collect(first, scores, hidden);
         }
         self.places.sort_unstable();
         self.places.truncate(self.k);
@@ -114,7 +125,7 @@ impl Best {
     }
 
     /// Adds the places of a piece that exceed the floor.
-    fn collect(&mut self, first: usize, scores: &[f32], penalties: &[f32]) {
+    fn collect(&mut self, first: usize, scores: &[f32], hidden: &Hidden) {
         let mut blocks = std::mem::take(&mut self.blocks);
         blocks.clear();
         blocks_above(scores, self.floor, &mut blocks);
@@ -122,8 +133,8 @@ impl Best {
             while lanes != 0 {
                 let column = block as usize * LANES + lanes.trailing_zeros() as usize;
                 lanes &= lanes - 1;
-                let score = scores[column] + penalties[column];
-                if score > self.floor {
+                let score = scores[column];
+                if score > self.floor && !hidden.contains(first + column) {
                     self.push(Place::new(score, (first + column) as i32 + 1));
                 }
             }
@@ -145,19 +156,23 @@ impl Best {
 
 /// What one look at a piece tells.
 struct Lanes {
-    /// The largest score of each lane, penalties added; `-inf` in a lane without an item.
+    /// The largest score of each lane that is not hidden; `-inf` in a lane without one.
     largest: [f32; LANES],
     /// Whether no score is NaN or `+inf`.
     usable: bool,
 }
 
 #[multiversion(targets("x86_64+avx+avx2"))]
-fn lanes(scores: &[f32], penalties: &[f32]) -> Lanes {
+fn lanes(scores: &[f32], marks: &[u8], hidden: u8) -> Lanes {
     let mut largest = [f32::NEG_INFINITY; LANES];
     let mut wrong = [0u32; LANES];
-    let mut look = |scores: &[f32], penalties: &[f32]| {
+    let mut look = |scores: &[f32], marks: &[u8]| {
         for lane in 0..scores.len() {
-            let score = scores[lane] + penalties[lane];
+            let score = if marks[lane] == hidden {
+                f32::NEG_INFINITY
+            } else {
+                scores[lane]
+            };
             largest[lane] = if score > largest[lane] {
                 score
             } else {
@@ -172,11 +187,11 @@ fn lanes(scores: &[f32], penalties: &[f32]) -> Lanes {
         }
     };
     let (blocks, rest) = scores.as_chunks::<LANES>();
-    let (penalty_blocks, rest_penalties) = penalties.as_chunks::<LANES>();
-    for (scores, penalties) in blocks.iter().zip(penalty_blocks) {
-        look(scores, penalties);
+    let (marked_blocks, marked_rest) = marks.as_chunks::<LANES>();
+    for (scores, marks) in blocks.iter().zip(marked_blocks) {
+        look(scores, marks);
     }
-    look(rest, rest_penalties);
+    look(rest, marked_rest);
     Lanes {
         largest,
         usable: wrong == [0; LANES],
@@ -303,7 +318,7 @@ mod tests {
     fn what_is_missing_is_padded() {
         let inputs = Sequences::new(&[2, 2], &[0], &[2]).unwrap();
         let scores = Scores::new(&[0.1, 0.2, 0.3], 3, &[0], inputs, true).unwrap();
-        let (items, values) = top_k(&scores, 4, &[3]).unwrap();
+        let (items, values) = top_k(Crew::ALONE, &scores, 4, &[3]).unwrap();
         assert_eq!(items, [1, 0, 0, 0]);
         assert_eq!(values[..2], [0.1, f32::NEG_INFINITY]);
     }

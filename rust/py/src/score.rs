@@ -9,7 +9,7 @@ use seqrec_core::scores::Scores;
 use seqrec_core::{auc as areas, bootstrap, metrics, ranks, topk};
 
 use crate::array::{sequences, slice};
-use crate::pool::run;
+use crate::pool::{run, run_batch};
 
 #[pyfunction]
 fn rank_counts<'py>(
@@ -33,9 +33,9 @@ fn rank_counts<'py>(
         slice("users", &users)?,
     );
     let inputs = sequences(&items, &starts, &stops)?;
-    let counts = run(py, || {
+    let counts = run_batch(py, |crew| {
         let scores = Scores::new(scores, n_items, users, inputs, filter_seen)?;
-        ranks::rank_counts(&scores, targets)
+        ranks::rank_counts(crew, &scores, targets)
     })?;
     let column = |of: fn(&ranks::Counts) -> i32| PyArray1::from_iter(py, counts.iter().map(of));
     Ok((
@@ -64,9 +64,9 @@ fn top_k<'py>(
         slice("excluded", &excluded)?,
     );
     let inputs = sequences(&items, &starts, &stops)?;
-    let (best, values) = run(py, || {
+    let (best, values) = run_batch(py, |crew| {
         let scores = Scores::new(scores, n_items, users, inputs, filter_seen)?;
-        topk::top_k(&scores, k, excluded)
+        topk::top_k(crew, &scores, k, excluded)
     })?;
     let shape = [users.len(), k];
     Ok((
