@@ -3,6 +3,7 @@
 //! Threads that own disjoint pieces of an output need no lock. A share never cuts a group (the
 //! events of a user, the places of an item), and no result depends on where the cuts fall.
 
+use std::cmp::Ordering;
 use std::ops::Range;
 
 use rayon::prelude::*;
@@ -66,6 +67,15 @@ pub(crate) fn map<P: Send, T: Send>(
         pieces.into_par_iter().with_max_len(1).map(work).collect()
     } else {
         pieces.into_iter().map(work).collect()
+    }
+}
+
+/// Sorts values of which no two are equal.
+pub(crate) fn sort_by<T: Send>(values: &mut [T], compare: impl Fn(&T, &T) -> Ordering + Sync) {
+    if in_pool() {
+        values.par_sort_unstable_by(compare);
+    } else {
+        values.sort_unstable_by(compare);
     }
 }
 

@@ -56,7 +56,7 @@ pub fn encode_integers(ids: &[i64]) -> Result<Encoded<Vec<i64>>, Error> {
     if places < 4 * ids.len() as u64 {
         tabulate(ids, low, places as usize + 1)
     } else {
-        number_by_hash(ids.len(), |row| ids[row])
+        number_by_hash(ids, ids.len())
     }
 }
 
@@ -65,7 +65,7 @@ pub fn encode_integers(ids: &[i64]) -> Result<Encoded<Vec<i64>>, Error> {
 /// # Errors
 /// [`Error::TooMany`] for more than `i32::MAX - 1` distinct strings.
 pub fn encode_strings(texts: Texts<'_>) -> Result<Encoded<Strings>, Error> {
-    let Encoded { codes, vocabulary } = number_by_hash(texts.len(), |row| texts.get(row))?;
+    let Encoded { codes, vocabulary } = number_by_hash(&texts, texts.len())?;
     let mut offsets = Vec::with_capacity(vocabulary.len() + 1);
     offsets.push(0);
     let mut data = Vec::new();
@@ -128,43 +128,43 @@ fn tabulate(ids: &[i64], low: i64, places: usize) -> Result<Encoded<Vec<i64>>, E
 
 /// Numbers the keys of `n` rows: each share by appearance, then all by order.
 fn number_by_hash<K: Key>(
+    column: &(impl Column<K> + ?Sized),
     n: usize,
-    key: impl Fn(usize) -> K + Sync,
 ) -> Result<Encoded<Vec<K>>, Error> {
     let share = n.div_ceil(shares::threads()).max(1);
     let mut codes = vec![0; n];
-    let found = shares::map(codes.chunks_mut(share).enumerate(), |(i, out)| {
+    let tables = shares::map(codes.chunks_mut(share).enumerate(), |(i, out)| {
         let mut table = Table::new();
-        for (row, code) in out.iter_mut().enumerate() {
-            *code = table.number(key(i * share + row))?;
-        }
-        Ok(table.into_sorted())
+        table.number_all(column, i * share, out)?;
+        Ok(table)
     });
-    let found = found.into_iter().collect::<Result<Vec<_>, Error>>()?;
-    let mut vocabulary: Vec<K> = found.iter().flatten().map(|numbered| numbered.0).collect();
-    // Each share's keys are a rising run already, which a stable sort merges.
-    vocabulary.sort();
-    vocabulary.dedup();
-    numbered(vocabulary.len())?;
-    shares::map(codes.chunks_mut(share).zip(&found), |(out, numbered)| {
-        let ordered = places(numbered, &vocabulary);
-        for code in out {
-            *code = ordered[*code as usize];
-        }
+    let mut tables = tables.into_iter().collect::<Result<Vec<_>, Error>>()?;
+    // The keys of all shares are numbered as rows are, and sorted once.
+    let (all, others) = match tables.split_first_mut() {
+        Some((all, others)) => (all, &*others),
+        None => (&mut Table::new(), &[][..]),
+    };
+    let numbers = others.iter().map(|table| {
+        let mut numbers = vec![0; table.keys.len()];
+        all.number_all(table.keys.as_slice(), 0, &mut numbers)?;
+        Ok(numbers)
     });
-    Ok(Encoded { codes, vocabulary })
-}
-
-/// For each number, the place of its key among all; `numbered` is sorted, too.
-fn places<K: Key>(numbered: &[(K, i32)], vocabulary: &[K]) -> Vec<i32> {
-    let mut places = vec![0; numbered.len()];
-    let mut all = vocabulary.iter().zip(0..);
-    for (key, number) in numbered {
-        if let Some((_, place)) = all.find(|(other, _)| *other == key) {
-            places[*number as usize] = place;
-        }
+    let numbers = numbers.collect::<Result<Vec<_>, Error>>()?;
+    let mut sorted: Vec<(K, i32)> = all.keys.iter().copied().zip(0..).collect();
+    shares::sort_by(&mut sorted, |a, b| a.0.cmp(&b.0));
+    let mut places = vec![0; sorted.len()];
+    for ((_, number), place) in sorted.iter().zip(0..) {
+        places[*number as usize] = place;
     }
-    places
+    let first = Some(None).into_iter().chain(numbers.iter().map(Some));
+    shares::map(codes.chunks_mut(share).zip(first), |(codes, numbers)| {
+        for code in codes {
+            let number = numbers.map_or(*code, |numbers| numbers[*code as usize]);
+            *code = places[number as usize];
+        }
+    });
+    let vocabulary = sorted.into_iter().map(|(key, _)| key).collect();
+    Ok(Encoded { codes, vocabulary })
 }
 
 /// What a table of keys needs to know of one.
@@ -196,56 +196,129 @@ impl Key for &[u8] {
     }
 }
 
-/// Keys in order of appearance, and a table of their prints that is probed place by place.
+/// The keys of rows.
+trait Column<K: Key>: Sync {
+    fn key(&self, row: usize) -> K;
+
+    /// Writes the prints of the keys from `row` on.
+    fn prints(&self, row: usize, out: &mut [u64]);
+}
+
+impl<K: Key> Column<K> for [K] {
+    fn key(&self, row: usize) -> K {
+        self[row]
+    }
+
+    fn prints(&self, row: usize, out: &mut [u64]) {
+        for (print, key) in out.iter_mut().zip(&self[row..]) {
+            *print = key.print();
+        }
+    }
+}
+
+impl<'a> Column<&'a [u8]> for Texts<'a> {
+    fn key(&self, row: usize) -> &'a [u8] {
+        self.get(row)
+    }
+
+    fn prints(&self, row: usize, out: &mut [u64]) {
+        for (row, print) in (row..).zip(out) {
+            *print = self.get(row).print();
+        }
+    }
+}
+
+/// Keys in order of appearance, and a table of their numbers that is probed place by place.
 struct Table<K> {
     keys: Vec<K>,
-    /// Print and number of a key, [`FREE`] where there is none; a power of 2, half full at most.
-    slots: Vec<(u64, i32)>,
+    /// Of the keys.
+    prints: Vec<u64>,
+    /// Number of a key, [`FREE`] where there is none; a power of 2, 1 in [`ROOM`] taken at most.
+    slots: Vec<i32>,
 }
 
 const FREE: i32 = -1;
+
+const ROOM: usize = 4;
+
+/// Rows that are looked up at a time.
+const BLOCK: usize = 512;
 
 impl<K: Key> Table<K> {
     fn new() -> Self {
         Self {
             keys: Vec::new(),
-            slots: vec![(0, FREE); 1 << 10],
+            prints: Vec::new(),
+            slots: vec![FREE; 1 << 10],
+        }
+    }
+
+    /// Writes the number of the key of each row from `first` on.
+    ///
+    /// Most keys are known, and found where they are looked for first. That is tried for a block of
+    /// rows at once, so that no load waits for another row's; the rest is probed for one by one.
+    fn number_all(
+        &mut self,
+        column: &(impl Column<K> + ?Sized),
+        first: usize,
+        out: &mut [i32],
+    ) -> Result<(), Error> {
+        let (mut prints, mut rest) = ([0; BLOCK], [0; BLOCK]);
+        for (first, out) in (first..).step_by(BLOCK).zip(out.chunks_mut(BLOCK)) {
+            let prints = &mut prints[..out.len()];
+            column.prints(first, prints);
+            for (number, &print) in out.iter_mut().zip(&*prints) {
+                *number = self.slots[self.first_slot(print)];
+            }
+            let mut n_rest = 0;
+            for (i, (&number, &print)) in out.iter().zip(&*prints).enumerate() {
+                rest[n_rest] = i;
+                n_rest += usize::from(!self.is(number, print, || column.key(first + i)));
+            }
+            for &i in &rest[..n_rest] {
+                out[i] = self.number(column.key(first + i), prints[i])?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a key has this number; for integers without a branch that depends on it.
+    fn is(&self, number: i32, print: u64, key: impl Fn() -> K) -> bool {
+        match self.prints.get(number as usize) {
+            Some(&other) => (other == print) & self.keys[number as usize].is(key()),
+            None => false,
         }
     }
 
     /// The number of a key, which is a new one at its first appearance.
-    fn number(&mut self, key: K) -> Result<i32, Error> {
-        let print = key.print();
+    fn number(&mut self, key: K, print: u64) -> Result<i32, Error> {
         let mut slot = self.first_slot(print);
         loop {
             match self.slots[slot] {
-                (_, FREE) => break,
-                (other, number) if other == print && self.keys[number as usize].is(key) => {
-                    return Ok(number);
-                }
+                FREE => break,
+                number if self.is(number, print, || key) => return Ok(number),
                 _ => slot = (slot + 1) & (self.slots.len() - 1),
             }
         }
         let number = self.keys.len() as i32;
-        self.slots[slot] = (print, number);
+        self.slots[slot] = number;
         self.keys.push(key);
+        self.prints.push(print);
         numbered(self.keys.len())?;
-        if 2 * self.keys.len() > self.slots.len() {
+        if ROOM * self.keys.len() > self.slots.len() {
             self.grow();
         }
         Ok(number)
     }
 
     fn grow(&mut self) {
-        let larger = vec![(0, FREE); 4 * self.slots.len()];
-        for (print, number) in std::mem::replace(&mut self.slots, larger) {
-            if number != FREE {
-                let mut slot = self.first_slot(print);
-                while self.slots[slot].1 != FREE {
-                    slot = (slot + 1) & (self.slots.len() - 1);
-                }
-                self.slots[slot] = (print, number);
+        self.slots = vec![FREE; 4 * self.slots.len()];
+        for (&print, number) in self.prints.iter().zip(0..) {
+            let mut slot = self.first_slot(print);
+            while self.slots[slot] != FREE {
+                slot = (slot + 1) & (self.slots.len() - 1);
             }
+            self.slots[slot] = number;
         }
     }
 
@@ -254,13 +327,6 @@ impl<K: Key> Table<K> {
         const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
         let wide = u128::from(print ^ SPREAD) * u128::from(SPREAD);
         ((wide >> 64) as u64 ^ wide as u64) as usize & (self.slots.len() - 1)
-    }
-
-    /// The keys with their numbers, ascending.
-    fn into_sorted(self) -> Vec<(K, i32)> {
-        let mut sorted: Vec<(K, i32)> = self.keys.into_iter().zip(0..).collect();
-        sorted.sort_unstable();
-        sorted
     }
 }
 
@@ -313,12 +379,10 @@ mod tests {
 
     #[test]
     fn a_table_that_grows_keeps_its_numbers() {
-        let mut table = Table::new();
-        for round in 0..2 {
-            for key in 0..5000i64 {
-                assert_eq!(table.number(key << 40), Ok(key as i32), "round {round}");
-            }
-        }
+        let (mut table, mut numbers) = (Table::new(), vec![0; 10_000]);
+        let keys: Vec<i64> = (0..10_000).map(|row| (row % 5000) << 40).collect();
+        assert_eq!(table.number_all(&keys[..], 0, &mut numbers), Ok(()));
+        assert!(numbers.iter().copied().eq((0..5000).chain(0..5000)));
     }
 
     proptest! {
@@ -326,7 +390,7 @@ mod tests {
         fn table_and_hash_agree(ids in prop::collection::vec(-20i64..20, 1..60)) {
             let (low, high) = bounds(&ids).unwrap();
             let by_table = tabulate(&ids, low, high.abs_diff(low) as usize + 1);
-            prop_assert_eq!(by_table, number_by_hash(ids.len(), |row| ids[row]));
+            prop_assert_eq!(by_table, number_by_hash(&ids[..], ids.len()));
         }
 
         #[test]
