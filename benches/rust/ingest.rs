@@ -68,5 +68,5 @@ fn group(bencher: Bencher, n_users: usize, threads: usize, times: &[i64]) {
     let pool = pool(threads);
     bencher
         .counter(ItemsCount::new(ROWS))
-        .bench(|| pool.install(|| group_events(&users, &users, Some(times), n_users)));
+        .bench(|| pool.install(|| group_events(&users, &users, Some(times), false, n_users)));
 }

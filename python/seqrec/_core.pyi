@@ -64,10 +64,11 @@ def group_events(
     users: NDArray[np.int32],
     items: NDArray[np.int32],
     times: NDArray[np.int64] | None,
+    keep_times: bool,
     n_users: int,
 ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int64] | None]:
     """(offsets, items, times): the events of users 0..n_users by (user, time), stable in input
-    order; user u has those from offsets[u] to offsets[u + 1].
+    order; user u has those from offsets[u] to offsets[u + 1]. No times unless they are kept.
     """
 
 def mark_repeats(

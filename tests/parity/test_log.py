@@ -18,7 +18,7 @@ def sort_events(users, times=None):
 def group_events(users, items, times=None, n_users=5):
     times = None if times is None else np.array(times, dtype=np.int64)
     offsets, items, times = _core.group_events(
-        np.array(users, dtype=np.int32), np.array(items, dtype=np.int32), times, n_users
+        np.array(users, dtype=np.int32), np.array(items, dtype=np.int32), times, True, n_users
     )
     return offsets.tolist(), items.tolist(), None if times is None else times.tolist()
 
@@ -34,14 +34,23 @@ def test_kernel_equals_its_twin(events, timed):
     assert sort_events(users, times) == reference.sort_events(users, times)
 
 
-@given(st.lists(st.tuples(st.integers(0, 4), times), max_size=60), st.booleans())
-def test_groups_are_the_sorted_events(events, timed):
+@given(st.lists(st.tuples(st.integers(0, 4), times), max_size=60), st.booleans(), st.booleans())
+def test_groups_are_the_sorted_events(events, timed, ordered):
+    if ordered:
+        events.sort(key=lambda event: event[1])
     users = [event[0] for event in events]
     times = [event[1] for event in events] if timed else None
     order = reference.sort_events(users, times)
     offsets, items, found = group_events(users, range(len(users)), times)
     assert (items, found) == (order, [times[row] for row in order] if timed else None)
     assert np.diff(offsets).tolist() == np.bincount(users, minlength=5).tolist()
+
+
+def test_times_that_are_not_kept_still_sort():
+    users, items = np.zeros(2, dtype=np.int32), np.array([7, 8], dtype=np.int32)
+    for times, wanted in (([5, 9], [7, 8]), ([9, 5], [8, 7])):
+        _, items_, none = _core.group_events(users, items, np.array(times), False, 1)
+        assert (items_.tolist(), none) == (wanted, None)
 
 
 def test_a_user_beyond_the_range_is_refused_with_its_row():
@@ -92,5 +101,6 @@ def test_same_order_for_any_number_of_threads(same_bytes):
     users = rng.integers(0, 300, 50_000, dtype=np.int32)
     times = rng.integers(0, 50, 50_000)
     assert same_bytes(lambda: [_core.sort_events(users, times), _core.sort_events(users, None)])
-    assert same_bytes(lambda: _core.group_events(users, users, times, 300))
+    for order in (times, np.sort(times)):
+        assert same_bytes(lambda order=order: _core.group_events(users, users, order, True, 300))
     assert (_core.sort_events(users, times) == np.lexsort((times, users))).all()

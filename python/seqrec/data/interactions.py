@@ -174,7 +174,7 @@ class Interactions:
         Nothing is dropped, filtered, counted or fingerprinted: that is what `prepare` is for.
         """
         offsets, items, _ = _core.group_events(
-            self.users, self.items, self.times, len(self.user_ids)
+            self.users, self.items, self.times, False, len(self.user_ids)
         )
         items += 1
         return Sequences(items, offsets[:-1], offsets[1:])

@@ -53,7 +53,8 @@ def prepare(log: Interactions, config: PrepareConfig) -> Dataset:
     Raises:
         DataError: if the n-core filter leaves nothing; says how many actions each round kept.
     """
-    events = _Events(*_core.group_events(log.users, log.items, log.times, len(log.user_ids)))
+    n_users = len(log.user_ids)
+    events = _Events(*_core.group_events(log.users, log.items, log.times, True, n_users))
     keep, duplicates, repeats = _core.mark_repeats(
         events.offsets, events.items, events.times, config.repeats
     )

@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use crate::log::{Grouped, same_length};
+use crate::log::{Grouped, user_outside};
 use crate::{Error, shares};
 
 /// Rows of a bucket, about: their events and the sorted ones stay in the second level of a cache.
@@ -30,11 +30,11 @@ struct Event {
 pub(crate) fn group(
     users: &[i32],
     times: Option<&[i64]>,
+    keep_times: bool,
     n_users: usize,
     item: impl Fn(usize) -> i32 + Sync,
 ) -> Result<Grouped, Error> {
     let n = users.len();
-    same_length("times", times.map_or(n, <[i64]>::len), n)?;
     let buckets = Buckets::new(n, n_users);
     let share = n.div_ceil(shares::threads()).max(1);
     let rows = (0..n)
@@ -48,7 +48,7 @@ pub(crate) fn group(
     let mut grouped = Grouped {
         offsets: vec![0; n_users + 1],
         items: vec![0; n],
-        times: vec![0; times.map_or(0, <[i64]>::len)],
+        times: vec![0; times.filter(|_| keep_times).map_or(0, <[i64]>::len)],
     };
     let mut outs = buckets.cut(&totals, &mut grouped).into_iter();
     for pass in passes(&totals) {
@@ -116,13 +116,7 @@ impl Buckets {
         for row in rows {
             let user = users[row];
             if user < 0 || user as usize >= self.n_users {
-                return Err(Error::Range {
-                    name: "users",
-                    index: row,
-                    value: i64::from(user),
-                    low: 0,
-                    high: self.n_users as i64 - 1,
-                });
+                return Err(user_outside(users, row, self.n_users));
             }
             counts[user as usize >> self.shift] += 1;
         }
@@ -192,7 +186,7 @@ struct Out<'a> {
     start: usize,
     ends: &'a mut [i64],
     items: &'a mut [i32],
-    /// Empty without times.
+    /// Empty where times are not kept.
     times: &'a mut [i64],
 }
 
@@ -285,7 +279,7 @@ mod tests {
     #[test]
     fn times_at_both_ends_of_their_range_are_sorted() {
         let times = [i64::MAX, 0, i64::MIN, 0];
-        let grouped = group_events(&[0; 4], &[1, 2, 3, 4], Some(&times), 1).unwrap();
+        let grouped = group_events(&[0; 4], &[1, 2, 3, 4], Some(&times), true, 1).unwrap();
         assert_eq!(grouped.items, [3, 2, 4, 1]);
         assert_eq!(grouped.times, [i64::MIN, 0, 0, i64::MAX]);
     }

@@ -22,6 +22,7 @@ pub mod sequences;
 mod dealing;
 pub mod kcore;
 pub mod log;
+mod placing;
 pub mod repeats;
 pub mod sets;
 mod shares;

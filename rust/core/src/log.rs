@@ -3,8 +3,8 @@
 //! Order is (user, time), stable in the order of the rows. Ties are never broken by item id: that
 //! would hand the model an order that nobody acted in.
 
-use crate::dealing::group;
-use crate::{Error, vocab};
+use crate::placing::{is_straight, place};
+use crate::{Error, dealing, vocab};
 
 /// The events of all users, user by user, in the order of their times.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,14 +13,15 @@ pub struct Grouped {
     pub offsets: Vec<i64>,
     /// Item of each event.
     pub items: Vec<i32>,
-    /// Time of each event; empty without times.
+    /// Time of each event; empty without times, or where they are not kept.
     pub times: Vec<i64>,
 }
 
 /// The events by (user, time), stable in the order of the rows; without times by user alone.
 ///
 /// ```
-/// let grouped = seqrec_core::log::group_events(&[1, 0, 1], &[7, 8, 9], Some(&[5, 9, 4]), 2)?;
+/// let (users, items, times) = ([1, 0, 1], [7, 8, 9], Some(&[5, 9, 4][..]));
+/// let grouped = seqrec_core::log::group_events(&users, &items, times, true, 2)?;
 /// assert_eq!(grouped.offsets, [0, 1, 3]);
 /// assert_eq!(grouped.items, [8, 9, 7]);
 /// assert_eq!(grouped.times, [9, 4, 5]);
@@ -34,10 +35,27 @@ pub fn group_events(
     users: &[i32],
     items: &[i32],
     times: Option<&[i64]>,
+    keep_times: bool,
     n_users: usize,
 ) -> Result<Grouped, Error> {
     same_length("items", items.len(), users.len())?;
-    group(users, times, n_users, |row| items[row])
+    group(users, times, keep_times, n_users, |row| items[row])
+}
+
+/// Groups the events of the rows, whose items are given by a function.
+fn group(
+    users: &[i32],
+    times: Option<&[i64]>,
+    keep_times: bool,
+    n_users: usize,
+    item: impl Fn(usize) -> i32 + Sync,
+) -> Result<Grouped, Error> {
+    let n = users.len();
+    same_length("times", times.map_or(n, <[i64]>::len), n)?;
+    if is_straight(n, times, n_users) {
+        return place(users, times.filter(|_| keep_times), n_users, item);
+    }
+    dealing::group(users, times, keep_times, n_users, item)
 }
 
 /// The permutation that sorts by (user, time), stable in the order of the rows; without times by
@@ -67,7 +85,7 @@ pub fn sort_events(users: &[i32], times: Option<&[i64]>) -> Result<Vec<i64>, Err
         let ids: Vec<i64> = users.iter().map(|&user| i64::from(user)).collect();
         return sort_events(&vocab::encode_integers(&ids)?.codes, times);
     }
-    let rows = group(users, times, n_users, |row| row as u32 as i32)?.items;
+    let rows = group(users, times, false, n_users, |row| row as u32 as i32)?.items;
     Ok(rows.into_iter().map(|row| i64::from(row as u32)).collect())
 }
 
@@ -99,6 +117,17 @@ pub(crate) fn offsets(users: &[i32], n_users: usize) -> Vec<usize> {
         offsets[user + 1] += offsets[user];
     }
     offsets
+}
+
+/// Refuses the user of a row.
+pub(crate) fn user_outside(users: &[i32], row: usize, n_users: usize) -> Error {
+    Error::Range {
+        name: "users",
+        index: row,
+        value: i64::from(users[row]),
+        low: 0,
+        high: n_users as i64 - 1,
+    }
 }
 
 /// Checks a column against the users.
@@ -138,19 +167,19 @@ mod tests {
 
     #[test]
     fn users_without_events_have_empty_ranges() {
-        let grouped = group_events(&[3, 1], &[7, 8], None, 5).unwrap();
+        let grouped = group_events(&[3, 1], &[7, 8], None, true, 5).unwrap();
         assert_eq!(grouped.offsets, [0, 0, 1, 1, 2, 2]);
         assert_eq!((grouped.items, grouped.times), (vec![8, 7], vec![]));
         assert_eq!(
-            group_events(&[], &[], Some(&[]), 2).unwrap().offsets,
+            group_events(&[], &[], Some(&[]), true, 2).unwrap().offsets,
             [0; 3]
         );
-        assert_eq!(group_events(&[], &[], None, 0).unwrap().offsets, [0]);
+        assert_eq!(group_events(&[], &[], None, true, 0).unwrap().offsets, [0]);
     }
 
     #[test]
     fn a_user_outside_the_range_is_named_by_its_row() {
-        let refused = group_events(&[0, 2], &[0, 0], None, 2).unwrap_err();
+        let refused = group_events(&[0, 2], &[0, 0], None, true, 2).unwrap_err();
         assert_eq!(refused.to_string(), "`users`[1] is 2, outside 0..=1");
     }
 

@@ -59,6 +59,7 @@ fn group_events<'py>(
     users: PyReadonlyArray1<'py, i32>,
     items: PyReadonlyArray1<'py, i32>,
     times: Option<PyReadonlyArray1<'py, i64>>,
+    keep_times: bool,
     n_users: usize,
 ) -> PyResult<(
     Bound<'py, PyArray1<i64>>,
@@ -67,7 +68,10 @@ fn group_events<'py>(
 )> {
     let (users, items) = (slice("users", &users)?, slice("items", &items)?);
     let ordered_by = optional("times", times.as_ref())?;
-    let grouped = run(py, || log::group_events(users, items, ordered_by, n_users))?;
+    let grouped = run(py, || {
+        log::group_events(users, items, ordered_by, keep_times, n_users)
+    })?;
+    let times = times.filter(|_| keep_times);
     Ok((
         grouped.offsets.into_pyarray(py),
         grouped.items.into_pyarray(py),
