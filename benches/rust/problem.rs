@@ -1,6 +1,5 @@
 //! A batch of random scores with the catalogue and the history length of a public data set.
 
-use rayon::{ThreadPool, ThreadPoolBuilder};
 use seqrec_core::seed::{Purpose, Stream};
 
 /// Rows of a batch.
@@ -39,12 +38,4 @@ impl Problem {
             stops: (1..=BATCH).map(start_of).collect(),
         }
     }
-}
-
-/// A pool of that many threads, as the binding installs one.
-pub(crate) fn pool(threads: usize) -> ThreadPool {
-    ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .build()
-        .expect("threads can be started")
 }

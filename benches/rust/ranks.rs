@@ -1,10 +1,15 @@
 //! Rank of one target in each row of a batch of full-catalogue scores.
 
 use divan::{Bencher, counter::ItemsCount};
-use seqrec_core::{Sequences, parallel::Crew, ranks::rank_counts, scores::Scores};
+use seqrec_core::{
+    Sequences,
+    parallel::{Crew, Helpers},
+    ranks::rank_counts,
+    scores::Scores,
+};
 
 mod problem;
-use problem::{BATCH, CASES, Problem, pool};
+use problem::{BATCH, CASES, Problem};
 
 fn main() {
     divan::main();
@@ -32,8 +37,9 @@ fn bench(bencher: Bencher, (n_items, history, threads): (usize, usize, usize), f
     )
     .unwrap();
     let targets: Vec<i32> = (1..=BATCH as i32).collect();
-    let pool = pool(threads);
+    let helpers = Helpers::new(threads).unwrap();
+    let crew = helpers.as_ref().map_or(Crew::ALONE, Crew::with);
     bencher
         .counter(ItemsCount::new(BATCH))
-        .bench(|| rank_counts(Crew::of(&pool), &scores, &targets));
+        .bench(|| rank_counts(crew, &scores, &targets));
 }

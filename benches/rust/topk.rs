@@ -1,10 +1,15 @@
 //! The ten best items of each row of a batch of full-catalogue scores, without the seen ones.
 
 use divan::{Bencher, counter::ItemsCount};
-use seqrec_core::{Sequences, parallel::Crew, scores::Scores, topk::top_k};
+use seqrec_core::{
+    Sequences,
+    parallel::{Crew, Helpers},
+    scores::Scores,
+    topk::top_k,
+};
 
 mod problem;
-use problem::{BATCH, CASES, Problem, pool};
+use problem::{BATCH, CASES, Problem};
 
 const K: usize = 10;
 
@@ -33,8 +38,9 @@ fn bench(
     problem.scores.chunks_mut(n_items).for_each(arrange);
     let inputs = Sequences::new(&problem.items, &problem.starts, &problem.stops).unwrap();
     let scores = Scores::new(&problem.scores, n_items, &problem.users, inputs, true).unwrap();
-    let pool = pool(threads);
+    let helpers = Helpers::new(threads).unwrap();
+    let crew = helpers.as_ref().map_or(Crew::ALONE, Crew::with);
     bencher
         .counter(ItemsCount::new(BATCH))
-        .bench(|| top_k(Crew::of(&pool), &scores, K, &[]));
+        .bench(|| top_k(crew, &scores, K, &[]));
 }

@@ -106,7 +106,7 @@ impl Cloze {
             return 0;
         }
         let only = if stream.unit() < self.last_only_prob {
-            write_front(window, PAD, tokens);
+            write_front(window, 0..n, PAD, tokens);
             labels.fill(IGNORE);
             n - 1
         } else {

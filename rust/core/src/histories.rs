@@ -1,5 +1,9 @@
 //! What a model reads at inference: the last items of each user.
 
+use std::ops::Range;
+
+use multiversion::multiversion;
+
 use crate::parallel::Crew;
 use crate::rows::{Out, split, write_back, write_front};
 use crate::{Error, PAD, Sequences};
@@ -26,15 +30,30 @@ pub fn histories_into(
     pad_left: bool,
     tokens: Out<i64>,
 ) -> Result<(), Error> {
-    let write = if pad_left { write_back } else { write_front };
+    let write = if pad_left {
+        history_row_back
+    } else {
+        history_row_front
+    };
     let tokens = tokens.of_rows(users.len())?;
     let width = tokens.1;
     crew.fill(split(tokens), size_of::<i64>() * width, |row, tokens| {
-        let history = sequences.row(users, row)?;
-        write(&history[history.len().saturating_sub(width)..], PAD, tokens);
+        let history = sequences.row_range(users, row)?;
+        let last = history.start.max(history.end.saturating_sub(width))..history.end;
+        write(sequences.items(), last, tokens);
         Ok(history.len().min(width))
     })?;
     Ok(())
+}
+
+#[multiversion(targets("x86_64+avx+avx2"))]
+fn history_row_front(items: &[i32], last: Range<usize>, tokens: &mut [i64]) {
+    write_front(items, last, PAD, tokens);
+}
+
+#[multiversion(targets("x86_64+avx+avx2"))]
+fn history_row_back(items: &[i32], last: Range<usize>, tokens: &mut [i64]) {
+    write_back(items, last, PAD, tokens);
 }
 
 #[cfg(test)]

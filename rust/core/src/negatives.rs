@@ -216,7 +216,8 @@ pub fn negatives_into(
     negatives: Out<i64>,
 ) -> Result<(), Error> {
     let negatives = negatives.of_rows(rows.len())?;
-    let row_bytes = size_of::<i64>() * negatives.1;
+    // To start a stream and to search takes as long as to write some items.
+    let row_bytes = size_of::<i64>() * (negatives.1 + 64);
     let fill = |marks: &mut Marks, row, out: &mut [i64]| {
         let key = rows.key(row, sets.n_users())?;
         let mut stream = rows.stream(key, Purpose::Negative);

@@ -1,5 +1,9 @@
 //! Rows of the next-item task: a window without its last item, and the items that follow.
 
+use std::ops::Range;
+
+use multiversion::multiversion;
+
 use crate::parallel::Crew;
 use crate::rows::{Out, Rows, fits, split, write_front};
 use crate::window::Windows;
@@ -44,23 +48,30 @@ pub fn next_item_into(
     let outputs = split(inputs).zip(split(targets));
     crew.fill(outputs, row_bytes, |row, (inputs, targets)| {
         let (_, window) = windows.of_row(sequences, rows, row)?;
-        let window = &sequences.items()[window];
-        fits("inputs", row, window.len().saturating_sub(1), inputs.len())?;
-        next_item_row(window, inputs, targets);
-        Ok(window.len().saturating_sub(1))
+        let n = window.len().saturating_sub(1);
+        fits("inputs", row, n, inputs.len())?;
+        next_item_row(sequences.items(), window, inputs, targets);
+        Ok(n)
     })
 }
 
 /// One row; a window of fewer than two items has no target and gives padding alone.
-fn next_item_row(window: &[i32], inputs: &mut [i64], targets: &mut [i64]) {
-    write_front(before_last(window), PAD, inputs);
-    write_front(window.get(1..).unwrap_or_default(), IGNORE, targets);
+#[multiversion(targets("x86_64+avx+avx2"))]
+fn next_item_row(items: &[i32], window: Range<usize>, inputs: &mut [i64], targets: &mut [i64]) {
+    write_front(items, before_last(&window), PAD, inputs);
+    write_front(items, after_first(&window), IGNORE, targets);
 }
 
-/// The items of a window that something follows.
+/// The places of a window that something follows.
 #[inline]
-pub(crate) fn before_last(window: &[i32]) -> &[i32] {
-    window.split_last().map_or(&[], |(_, before)| before)
+pub(crate) fn before_last(window: &Range<usize>) -> Range<usize> {
+    window.start..window.start.max(window.end.saturating_sub(1))
+}
+
+/// The places of a window that follow something.
+#[inline]
+pub(crate) fn after_first(window: &Range<usize>) -> Range<usize> {
+    window.end.min(window.start + 1)..window.end
 }
 
 #[cfg(test)]
@@ -69,9 +80,9 @@ mod tests {
 
     #[test]
     fn windows_without_a_target_give_padding_alone() {
-        for window in [&[][..], &[5]] {
+        for window in [1..1, 1..2] {
             let (mut inputs, mut targets) = ([9; 2], [9; 2]);
-            next_item_row(window, &mut inputs, &mut targets);
+            next_item_row(&[4, 5, 6, 7], window, &mut inputs, &mut targets);
             assert_eq!((inputs, targets), ([PAD; 2], [IGNORE; 2]));
         }
     }

@@ -7,12 +7,13 @@
 //! A batch takes microseconds, as long as it takes to hand it over to a pool and to wait for it. So
 //! batches are filled by a [`Crew`]: the calling thread works too, and is never the last to begin.
 
-use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::iter::Enumerate;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-use rayon::ThreadPool;
 use rayon::prelude::*;
+use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder, Yield};
 
 use crate::Error;
 
@@ -22,21 +23,108 @@ pub fn in_pool() -> bool {
     rayon::current_thread_index().is_some()
 }
 
-/// Bytes of output that are worth a visit to the queue of rows, and a call for help.
+/// Bytes of output that are worth a visit to the queue of rows.
 const PIECE_BYTES: usize = 16 << 10;
+
+/// Bytes of output that are worth waking a thread, which takes longer than to write some of them.
+const WAKE_BYTES: usize = 1 << 20;
+
+/// How long a thread stands by for the next batch; batches that follow each other sooner have one.
+const STAND_BY: Duration = Duration::from_micros(100);
+
+/// Looks at a counter before the calling thread goes to sleep over it.
+const LOOKS: usize = 1 << 10;
+
+/// Threads that help a calling one to fill its batches.
+#[derive(Debug)]
+pub struct Helpers {
+    pool: ThreadPool,
+    standing_by: Arc<AtomicUsize>,
+    began: Instant,
+    /// When the last batch was done, in nanoseconds since `began`.
+    last: AtomicU64,
+}
+
+impl Helpers {
+    /// Helpers that make it `threads` threads with the calling one; `None` if that is alone.
+    ///
+    /// # Errors
+    /// If the system starts no thread.
+    pub fn new(threads: usize) -> Result<Option<Self>, ThreadPoolBuildError> {
+        if threads < 2 {
+            return Ok(None);
+        }
+        let pool = ThreadPoolBuilder::new()
+            .num_threads(threads - 1)
+            .thread_name(|i| format!("seqrec-helper-{i}"))
+            .build()?;
+        Ok(Some(Self {
+            pool,
+            standing_by: Arc::default(),
+            began: Instant::now(),
+            last: AtomicU64::new(0),
+        }))
+    }
+
+    /// Calls `mine` on this thread and `theirs` on as many helpers as the work is worth.
+    fn help(&self, pieces: usize, bytes: usize, mine: impl FnOnce(), theirs: impl Fn() + Sync) {
+        match self.worth_calling(pieces, bytes) {
+            0 => mine(),
+            called => with_help(&self.pool, called, mine, theirs),
+        }
+        self.batch_is_done();
+    }
+
+    /// How many of them are worth calling for so many pieces of a batch of so many bytes.
+    fn worth_calling(&self, pieces: usize, bytes: usize) -> usize {
+        let ready = if bytes >= WAKE_BYTES {
+            self.pool.current_num_threads()
+        } else {
+            self.standing_by.load(Ordering::Relaxed)
+        };
+        ready.min(pieces.saturating_sub(1))
+    }
+
+    /// Lets them stand by if this batch followed the last one closely.
+    fn batch_is_done(&self) {
+        let now = self.began.elapsed().as_nanos() as u64;
+        let before = self.last.swap(now, Ordering::Relaxed);
+        if now.saturating_sub(before) > STAND_BY.as_nanos() as u64 {
+            return;
+        }
+        let all = self.pool.current_num_threads();
+        for _ in self.standing_by.load(Ordering::Relaxed)..all {
+            self.standing_by.fetch_add(1, Ordering::Relaxed);
+            let standing_by = Arc::clone(&self.standing_by);
+            self.pool.spawn(move || stand_by(&standing_by));
+        }
+    }
+}
+
+/// Runs what comes in until nothing has for a while: a sleeping thread would have to be woken.
+fn stand_by(standing_by: &AtomicUsize) {
+    let mut last = Instant::now();
+    while last.elapsed() < STAND_BY {
+        if rayon::yield_now() == Some(Yield::Executed) {
+            last = Instant::now();
+        }
+        std::hint::spin_loop();
+    }
+    standing_by.fetch_sub(1, Ordering::Relaxed);
+}
 
 /// Who fills the rows of a batch: the calling thread, and those that it calls for help.
 #[derive(Debug, Clone, Copy)]
-pub struct Crew<'a>(Option<&'a ThreadPool>);
+pub struct Crew<'a>(Option<&'a Helpers>);
 
 impl<'a> Crew<'a> {
     /// The calling thread.
     pub const ALONE: Crew<'static> = Crew(None);
 
-    /// As many threads as the pool has, of which the calling thread is one.
+    /// The calling thread and its helpers.
     #[must_use]
-    pub const fn of(pool: &'a ThreadPool) -> Self {
-        Self(Some(pool))
+    pub const fn with(helpers: &'a Helpers) -> Self {
+        Self(Some(helpers))
     }
 
     /// Calls `row(i, rows[i])` on each row of an output and adds up what it returns.
@@ -46,7 +134,7 @@ impl<'a> Crew<'a> {
     /// output is then unspecified.
     pub fn fill<P: Send>(
         self,
-        rows: impl ExactSizeIterator<Item = P> + Send,
+        rows: impl ExactSizeIterator<Item = P> + DoubleEndedIterator + Send,
         row_bytes: usize,
         row: impl Fn(usize, P) -> Result<usize, Error> + Sync,
     ) -> Result<usize, Error> {
@@ -59,64 +147,117 @@ impl<'a> Crew<'a> {
     /// As [`Self::fill`].
     pub fn fill_with<P: Send, S>(
         self,
-        rows: impl ExactSizeIterator<Item = P> + Send,
+        rows: impl ExactSizeIterator<Item = P> + DoubleEndedIterator + Send,
         row_bytes: usize,
         scratch: impl Fn() -> S + Sync,
         row: impl Fn(&mut S, usize, P) -> Result<usize, Error> + Sync,
     ) -> Result<usize, Error> {
         let piece = PIECE_BYTES.div_ceil(row_bytes.max(1));
-        let pieces = rows.len().div_ceil(piece);
-        let Some((pool, helpers)) = self.helpers(pieces) else {
-            let mut scratch = scratch();
-            return rows
-                .enumerate()
-                .map(|(i, out)| row(&mut scratch, i, out))
-                .sum();
-        };
-        let queue = Mutex::new(rows.enumerate());
-        let (total, failure) = (AtomicUsize::new(0), Mutex::new(None));
-        let work = || {
-            let (mut scratch, mut sum) = (scratch(), 0);
-            loop {
-                let taken: Vec<_> = locked(&queue).by_ref().take(piece).collect();
-                if taken.is_empty() {
-                    break;
-                }
-                for (i, out) in taken {
-                    match row(&mut scratch, i, out) {
-                        Ok(n) => sum += n,
-                        // Rows are taken in order: nobody is left with a lower one.
-                        Err(error) => return keep_lowest(&failure, i, error),
-                    }
-                }
-            }
-            total.fetch_add(sum, Ordering::Relaxed);
-        };
-        pool.in_place_scope(|scope| {
-            for _ in 0..helpers.get() {
-                scope.spawn(|_| work());
-            }
-            work();
-        });
-        match failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
-            Some((_, error)) => Err(error),
-            None => Ok(total.into_inner()),
+        let (pieces, bytes) = (rows.len().div_ceil(piece), rows.len() * row_bytes);
+        let queue = Queue::new(rows, piece);
+        let forwards = || queue.work(Queue::first, &mut scratch(), &row);
+        let backwards = || queue.work(Queue::last, &mut scratch(), &row);
+        match self.0.filter(|_| pieces > 1) {
+            Some(helpers) => helpers.help(pieces, bytes, forwards, backwards),
+            None => forwards(),
         }
-    }
-
-    /// The pool and how many of its threads have something to do beside the calling one.
-    fn helpers(self, pieces: usize) -> Option<(&'a ThreadPool, NonZeroUsize)> {
-        let pool = self.0?;
-        let helpers = pool.current_num_threads().min(pieces).saturating_sub(1);
-        NonZeroUsize::new(helpers).map(|helpers| (pool, helpers))
+        queue.outcome()
     }
 }
 
-/// Keeps the error of the lowest row.
-fn keep_lowest(failure: &Mutex<Option<(usize, Error)>>, row: usize, error: Error) {
-    let mut kept = locked(failure);
-    if kept.as_ref().is_none_or(|(lowest, _)| row < *lowest) {
-        *kept = Some((row, error));
+/// Calls `mine` on this thread and `theirs` on `called` of the pool; returns when all are done.
+fn with_help(pool: &ThreadPool, called: usize, mine: impl FnOnce(), theirs: impl Fn() + Sync) {
+    let busy = AtomicUsize::new(called);
+    pool.in_place_scope(|scope| {
+        for _ in 0..called {
+            scope.spawn(|_| {
+                theirs();
+                busy.fetch_sub(1, Ordering::Release);
+            });
+        }
+        mine();
+        // The scope waits asleep, and to wake takes longer than what is left to do.
+        for _ in 0..LOOKS {
+            if busy.load(Ordering::Acquire) == 0 {
+                break;
+            }
+            std::hint::spin_loop();
+        }
+    });
+}
+
+/// Rows that threads take in pieces: the calling one from the front, its helpers from the back. So
+/// each finds most of what it writes in its own cache, where it wrote the batch before.
+struct Queue<I> {
+    rows: Mutex<I>,
+    piece: usize,
+    total: AtomicUsize,
+    failure: Mutex<Option<(usize, Error)>>,
+}
+
+impl<P, I> Queue<Enumerate<I>>
+where
+    I: ExactSizeIterator<Item = P> + DoubleEndedIterator,
+{
+    fn new(rows: I, piece: usize) -> Self {
+        Self {
+            rows: Mutex::new(rows.enumerate()),
+            piece,
+            total: AtomicUsize::new(0),
+            failure: Mutex::new(None),
+        }
+    }
+
+    /// Up to `piece` rows from the front, in their order.
+    fn first(&self) -> Vec<(usize, P)> {
+        locked(&self.rows).by_ref().take(self.piece).collect()
+    }
+
+    /// Up to `piece` rows from the back, in their order.
+    fn last(&self) -> Vec<(usize, P)> {
+        let mut rows: Vec<_> = locked(&self.rows).by_ref().rev().take(self.piece).collect();
+        rows.reverse();
+        rows
+    }
+
+    /// Fills one piece after the other until there is none. Rows after one that fails are filled,
+    /// too: which error is the lowest is known at the end.
+    fn work<S>(
+        &self,
+        next: impl Fn(&Self) -> Vec<(usize, P)>,
+        scratch: &mut S,
+        row: impl Fn(&mut S, usize, P) -> Result<usize, Error>,
+    ) {
+        let mut sum = 0;
+        loop {
+            let piece = next(self);
+            if piece.is_empty() {
+                break;
+            }
+            for (i, out) in piece {
+                match row(scratch, i, out) {
+                    Ok(n) => sum += n,
+                    Err(error) => self.keep(i, error),
+                }
+            }
+        }
+        self.total.fetch_add(sum, Ordering::Relaxed);
+    }
+
+    /// Keeps the error of the lowest row.
+    fn keep(&self, row: usize, error: Error) {
+        let mut kept = locked(&self.failure);
+        if kept.as_ref().is_none_or(|(lowest, _)| row < *lowest) {
+            *kept = Some((row, error));
+        }
+    }
+
+    fn outcome(self) -> Result<usize, Error> {
+        let failure = self.failure.into_inner();
+        match failure.unwrap_or_else(PoisonError::into_inner) {
+            Some((_, error)) => Err(error),
+            None => Ok(self.total.into_inner()),
+        }
     }
 }
 
@@ -177,6 +318,10 @@ pub(crate) fn lowest_error(
 mod tests {
     use super::*;
 
+    fn crew(helpers: Option<&Helpers>) -> Crew<'_> {
+        helpers.map_or(Crew::ALONE, Crew::with)
+    }
+
     fn refuse(i: usize) -> Error {
         Error::Range {
             name: "row",
@@ -201,7 +346,8 @@ mod tests {
                 Err(refuse(37))
             );
             let fail = |i: usize, _: &mut [u8]| if i >= 37 { Err(refuse(i)) } else { Ok(1) };
-            let filled = Crew::of(&pool).fill(out.chunks_exact_mut(1), PIECE_BYTES, fail);
+            let helpers = Helpers::new(threads).unwrap();
+            let filled = crew(helpers.as_ref()).fill(out.chunks_exact_mut(1), PIECE_BYTES, fail);
             assert_eq!(filled, Err(refuse(37)));
         }
     }
@@ -209,18 +355,18 @@ mod tests {
     #[test]
     fn a_crew_fills_every_row_once_and_adds_up() {
         for (threads, row_bytes) in [(1, 8), (2, 8), (2, PIECE_BYTES), (4, PIECE_BYTES)] {
-            let pool = rayon::ThreadPoolBuilder::new()
-                .num_threads(threads)
-                .build()
-                .unwrap();
+            let helpers = Helpers::new(threads).unwrap();
             let mut out = vec![0usize; 1000];
             let count = |i: usize, out: &mut [usize]| {
                 out[0] += i;
                 Ok(i)
             };
-            let sum = Crew::of(&pool).fill(out.chunks_exact_mut(1), row_bytes, count);
-            assert_eq!(sum, Ok(999 * 1000 / 2));
-            assert!(out.iter().enumerate().all(|(i, &value)| value == i));
+            for _ in 0..20 {
+                out.fill(0);
+                let sum = crew(helpers.as_ref()).fill(out.chunks_exact_mut(1), row_bytes, count);
+                assert_eq!(sum, Ok(999 * 1000 / 2));
+                assert!(out.iter().enumerate().all(|(i, &value)| value == i));
+            }
         }
     }
 

@@ -44,7 +44,7 @@ pub fn relevance_sequences_into(
         let (key, window) = windows.of_row(sequences, rows, row)?;
         let items = &sequences.items()[window.clone()];
         fits("inputs", row, items.len().saturating_sub(1), inputs.len())?;
-        write_front(before_last(items), PAD, inputs);
+        write_front(sequences.items(), before_last(&window), PAD, inputs);
         let (positives, negatives): (&mut [i64], &mut [i64]) = (positives, negatives);
         let count = positives_row(items, &first[window], positives);
         let mut stream = rows.stream(key, Purpose::Negative);
@@ -159,7 +159,7 @@ pub fn relevance_pairs_into(
 fn pair_row(history: &[i32], candidate: i64, tokens: &mut [i64]) {
     if let Some((last, before)) = tokens.split_last_mut() {
         let kept = history.len().min(before.len());
-        write_back(&history[history.len() - kept..], PAD, before);
+        write_back(history, history.len() - kept..history.len(), PAD, before);
         *last = candidate;
     }
 }

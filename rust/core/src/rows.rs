@@ -4,9 +4,8 @@
 //! drawn for it comes from [`Rows::stream`], so its content depends on neither the batch nor the
 //! width of the buffer; the buffer only decides how much padding stands beside it.
 
+use std::ops::Range;
 use std::slice::ChunksExactMut;
-
-use multiversion::multiversion;
 
 use crate::Error;
 use crate::seed::{Epoch, Purpose, Stream};
@@ -167,23 +166,48 @@ pub(crate) fn fits(
     })
 }
 
-/// Writes `items` at the front of `out`, and `pad` behind them.
+/// Writes some of the stored `items` at the front of `out`, and `pad` behind them.
+///
+/// The loop runs over all of `out`, past the range and into the items of other users, which it reads
+/// and does not keep: lengths are random, and a loop whose end nobody can predict takes longer.
 #[inline]
-pub(crate) fn write_front(items: &[i32], pad: i64, out: &mut [i64]) {
-    let (real, rest) = out.split_at_mut(items.len());
-    widen(items, real);
-    rest.fill(pad);
+pub(crate) fn write_front(items: &[i32], range: Range<usize>, pad: i64, out: &mut [i64]) {
+    let n = range.len();
+    let Some(wide) = items.get(range.start..range.start + out.len()) else {
+        out[n..].fill(pad);
+        return widen(&items[range], out);
+    };
+    for ((to, &item), place) in out.iter_mut().zip(wide).zip(0i64..) {
+        *to = select(place < n as i64, i64::from(item), pad);
+    }
 }
 
-/// Writes `items` at the end of `out`, and `pad` before them.
+/// Writes some of the stored `items` at the end of `out`, and `pad` before them; see
+/// [`write_front`].
 #[inline]
-pub(crate) fn write_back(items: &[i32], pad: i64, out: &mut [i64]) {
-    let (rest, real) = out.split_at_mut(out.len() - items.len());
-    rest.fill(pad);
-    widen(items, real);
+pub(crate) fn write_back(items: &[i32], range: Range<usize>, pad: i64, out: &mut [i64]) {
+    let padding = out.len() - range.len();
+    let Some(start) = range.end.checked_sub(out.len()) else {
+        out[..padding].fill(pad);
+        return widen(&items[range], &mut out[padding..]);
+    };
+    for (place, (to, &item)) in out.iter_mut().zip(&items[start..range.end]).enumerate() {
+        *to = if place < padding {
+            pad
+        } else {
+            i64::from(item)
+        };
+    }
 }
 
-#[multiversion(targets("x86_64+avx+avx2"))]
+/// One of two values, without a branch.
+#[inline]
+fn select(first: bool, a: i64, b: i64) -> i64 {
+    let mask = -i64::from(first);
+    (a & mask) | (b & !mask)
+}
+
+#[inline]
 fn widen(items: &[i32], out: &mut [i64]) {
     for (to, &item) in out.iter_mut().zip(items) {
         *to = i64::from(item);

@@ -83,6 +83,14 @@ impl<'a> Sequences<'a> {
     /// # Errors
     /// As [`Self::range`], with the row in the message.
     pub fn row(&self, users: &[i32], row: usize) -> Result<&'a [i32], Error> {
+        Ok(&self.items[self.row_range(users, row)?])
+    }
+
+    /// Where the items of that user lie in [`Self::items`].
+    ///
+    /// # Errors
+    /// As [`Self::row`].
+    pub(crate) fn row_range(&self, users: &[i32], row: usize) -> Result<Range<usize>, Error> {
         let user = users[row];
         if user < 0 || user as usize >= self.n_users() {
             let high = self.n_users() as i64 - 1;
@@ -94,7 +102,8 @@ impl<'a> Sequences<'a> {
                 high,
             });
         }
-        self.user(user as usize)
+        let (start, stop) = self.range(user as usize)?;
+        Ok(start..stop)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The thread pool of this process, and the two ways to run a kernel.
 //!
-//! The pool is keyed by process id: a forked child finds its parent's pool, whose threads it does
-//! not have, forgets it and builds its own. The lock is only ever *tried*: a child forked while
+//! The threads are keyed by process id: a forked child finds its parent's, which it does
+//! not have, forgets them and starts its own. The lock is only ever *tried*: a child forked while
 //! another thread held it would wait forever, so on contention the kernel runs without a pool,
 //! which means serially.
 
@@ -11,13 +11,20 @@ use std::sync::{Arc, Mutex};
 use pyo3::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use seqrec_core::Error;
-use seqrec_core::parallel::Crew;
+use seqrec_core::parallel::{Crew, Helpers};
 
 use crate::raise::{ConfigError, raise, raise_panic, raise_threads};
 
+/// The threads of one process.
 struct Pool {
     pid: u32,
-    threads: Arc<ThreadPool>,
+    threads: Arc<Threads>,
+}
+
+/// Those that run a kernel for a waiting caller, and those that help a caller with its batches.
+struct Threads {
+    pool: ThreadPool,
+    helpers: Option<Helpers>,
 }
 
 static POOL: Mutex<Option<Pool>> = Mutex::new(None);
@@ -27,21 +34,22 @@ pub(crate) fn run<T: Send>(
     py: Python<'_>,
     kernel: impl FnOnce() -> Result<T, Error> + Send,
 ) -> PyResult<T> {
-    let pool = current()?;
-    guarded(py, || match pool {
-        Some(pool) => pool.install(kernel),
+    let threads = current()?;
+    guarded(py, || match threads {
+        Some(threads) => threads.pool.install(kernel),
         None => kernel(),
     })
 }
 
-/// Runs the kernel of a batch with the interpreter detached: on this thread, which calls others of
-/// the pool for help if the batch is worth it.
+/// Runs the kernel of a batch with the interpreter detached: on this thread, which calls helpers
+/// if the batch is worth it.
 pub(crate) fn run_batch<T: Send>(
     py: Python<'_>,
     kernel: impl FnOnce(Crew<'_>) -> Result<T, Error> + Send,
 ) -> PyResult<T> {
-    let pool = current()?;
-    guarded(py, || kernel(pool.as_deref().map_or(Crew::ALONE, Crew::of)))
+    let threads = current()?;
+    let helpers = threads.as_deref().and_then(|t| t.helpers.as_ref());
+    guarded(py, || kernel(helpers.map_or(Crew::ALONE, Crew::with)))
 }
 
 fn guarded<T: Send>(
@@ -55,7 +63,7 @@ fn guarded<T: Send>(
 }
 
 /// The pool of this process, built at its first use; `None` while another thread builds it.
-fn current() -> PyResult<Option<Arc<ThreadPool>>> {
+fn current() -> PyResult<Option<Arc<Threads>>> {
     let pid = std::process::id();
     let Ok(mut slot) = POOL.try_lock() else {
         return Ok(None);
@@ -72,13 +80,14 @@ fn current() -> PyResult<Option<Arc<ThreadPool>>> {
     Ok(Some(threads))
 }
 
-fn build(threads: usize) -> PyResult<Arc<ThreadPool>> {
-    ThreadPoolBuilder::new()
+fn build(threads: usize) -> PyResult<Arc<Threads>> {
+    let pool = ThreadPoolBuilder::new()
         .num_threads(threads)
         .thread_name(|i| format!("seqrec-{i}"))
-        .build()
-        .map(Arc::new)
-        .map_err(|error| raise_threads(&error))
+        .build();
+    let pool = pool.map_err(|error| raise_threads(&error))?;
+    let helpers = Helpers::new(threads).map_err(|error| raise_threads(&error))?;
+    Ok(Arc::new(Threads { pool, helpers }))
 }
 
 /// `SEQREC_NUM_THREADS`, or this rank's share of the cores.
@@ -131,7 +140,7 @@ fn set_threads(threads: usize) -> PyResult<()> {
 
 #[pyfunction]
 fn threads() -> PyResult<usize> {
-    Ok(current()?.map_or(1, |pool| pool.current_num_threads()))
+    Ok(current()?.map_or(1, |threads| threads.pool.current_num_threads()))
 }
 
 /// Adds the functions of this file to the module.
