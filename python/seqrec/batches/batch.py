@@ -9,9 +9,12 @@ from typing import Self
 import torch
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Batch:
     """Tensors of one step; each kind of batch names its own.
+
+    Not frozen, as little as a `Share` is: to set the fields of a frozen one takes longer than to
+    fill the rows of a small batch.
 
     Attributes:
         n_targets: how many terms the loss of this batch averages over, counted before any copy to

@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 import math
+from typing import Any, NamedTuple
 
 import torch
+from numpy.typing import NDArray
+
+
+class Memory(NamedTuple):
+    """One piece of memory as the model sees it, and as a kernel fills it."""
+
+    tensor: torch.Tensor
+    array: NDArray[Any]
 
 
 class Buffers:
@@ -19,14 +28,15 @@ class Buffers:
         self.pinned = pinned
         self._slabs: dict[tuple[str, torch.dtype], torch.Tensor] = {}
         # To make a view takes as long as to fill a small one. Shapes are few, see padded_width.
-        self._views: dict[tuple[str, torch.dtype, tuple[int, ...]], torch.Tensor] = {}
+        self._views: dict[tuple[str, torch.dtype, tuple[int, ...]], Memory] = {}
         self._copied: torch.cuda.Event | None = None
 
-    def take(self, name: str, shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
-        """A contiguous tensor of this shape over the memory called `name`; not initialised."""
+    def take(self, name: str, shape: tuple[int, ...], dtype: torch.dtype) -> Memory:
+        """The memory called `name`, contiguous and of this shape; not initialised."""
         view = self._views.get((name, dtype, shape))
         if view is None:
-            view = self._views[name, dtype, shape] = self._slab(name, dtype, shape)
+            tensor = self._slab(name, dtype, shape)
+            view = self._views[name, dtype, shape] = Memory(tensor, tensor.numpy())
         return view
 
     def _slab(self, name: str, dtype: torch.dtype, shape: tuple[int, ...]) -> torch.Tensor:

@@ -45,7 +45,7 @@ class ClozeConfig:
         check(unmasked <= 1, "cloze.keep_prob + cloze.random_prob", unmasked, "at most 1")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class ClozeBatch(Batch):
     """PAD first, real items last.
 
@@ -104,11 +104,11 @@ class ClozeRows:
             windows.sequences.items, windows.sequences.starts, windows.sequences.stops,
             share.users, share.ks, windows.policy, windows.width, windows.stride, self.n_items,
             cloze.mask_prob, cloze.last_only_prob, cloze.keep_prob, cloze.random_prob,
-            share.seed, share.epoch, tokens.numpy(), labels.numpy(),
+            share.seed, share.epoch, tokens.array, labels.array,
         )  # fmt: skip
         return ClozeBatch(
-            tokens=tokens,
-            labels=labels,
+            tokens=tokens.tensor,
+            labels=labels.tensor,
             negatives=self.negatives.fill(share, buffers) if self.negatives else None,
             n_targets=n_hidden,
         )

@@ -89,9 +89,9 @@ class Negatives:
         negatives = buffers.take("sampled", shape, torch.int64)
         _core.fill_negatives(
             self.set_offsets, self.set_members, share.users, share.ks, self.n_items,
-            self.popularity, share.seed, share.epoch, negatives.numpy(),
+            self.popularity, share.seed, share.epoch, negatives.array,
         )  # fmt: skip
-        return negatives
+        return negatives.tensor
 
     def log_q(self, ids: torch.Tensor) -> torch.Tensor:
         """Log-probability of each id under one draw from the catalogue: float32, shaped as `ids`.

@@ -15,7 +15,7 @@ from seqrec.batches.windows import WindowConfig, Windows
 from seqrec.data.sequences import Sequences
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class NextItemBatch(Batch):
     """Real items first, PAD behind them.
 
@@ -69,11 +69,11 @@ class NextItemRows:
         n_targets = _core.fill_next_item(
             windows.sequences.items, windows.sequences.starts, windows.sequences.stops,
             share.users, share.ks, windows.policy, windows.width, windows.stride,
-            share.seed, share.epoch, inputs.numpy(), targets.numpy(),
+            share.seed, share.epoch, inputs.array, targets.array,
         )  # fmt: skip
         return NextItemBatch(
-            inputs=inputs,
-            targets=targets,
+            inputs=inputs.tensor,
+            targets=targets.tensor,
             negatives=self.negatives.fill(share, buffers) if self.negatives else None,
             n_targets=n_targets,
         )

@@ -29,7 +29,7 @@ def padded_width(length: int, max_width: int) -> int:
     return min(max_width, max(1, -(-length // step)) * step)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Share:
     """The rows of one step that fall to one rank; possibly none, when a last batch is tiny.
 

@@ -17,7 +17,7 @@ from seqrec.config import check
 from seqrec.data.sequences import Sequences
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class RelevanceSequenceBatch(Batch):
     """A positive and a negative at every position; real items first, PAD behind them.
 
@@ -40,7 +40,7 @@ class RelevanceSequenceBatch(Batch):
         return len(self.inputs)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class RelevancePairBatch(Batch):
     """A history and one candidate a row: PAD, history, candidate in the last position.
 
@@ -91,12 +91,12 @@ class RelevanceSequenceRows:
             windows.sequences.items, windows.sequences.starts, windows.sequences.stops, self.first,
             sampler.set_offsets, sampler.set_members, share.users, share.ks,
             windows.policy, windows.width, windows.stride, sampler.n_items, sampler.popularity,
-            share.seed, share.epoch, inputs.numpy(), positives.numpy(), negatives.numpy(),
+            share.seed, share.epoch, inputs.array, positives.array, negatives.array,
         )  # fmt: skip
         return RelevanceSequenceBatch(
-            inputs=inputs,
-            positives=positives,
-            negatives=negatives,
+            inputs=inputs.tensor,
+            positives=positives.tensor,
+            negatives=negatives.tensor,
             n_targets=2 * n_pairs,
         )
 
@@ -155,9 +155,11 @@ class RelevancePairRows:
             self.sequences.items, self.sequences.starts, self.sequences.stops,
             sampler.set_offsets, sampler.set_members, share.users, share.ks, share.positions,
             sampler.n_items, sampler.popularity, share.seed, share.epoch,
-            tokens.numpy(), labels.numpy(),
+            tokens.array, labels.array,
         )  # fmt: skip
-        return RelevancePairBatch(tokens=tokens, labels=labels, n_targets=len(labels))
+        return RelevancePairBatch(
+            tokens=tokens.tensor, labels=labels.tensor, n_targets=2 * share.n_rows
+        )
 
 
 def refuse_count(negatives: Negatives) -> None:

@@ -2,8 +2,9 @@
 
 Contenders take turns in every round, in another order each time, so that a drift of the machine
 meets all alike. A sample is as many calls as take about 60 ms, after some that are not counted:
-what is timed is a hot loop. Every call has a seed of its own: a branch predictor that has seen the
-same draws before has learned the answers.
+what is timed is a hot loop. A rest of the same length follows it, in which OpenMP's threads stop to
+spin and worker processes fill up their queues. Every call has a seed of its own: a branch predictor
+that has seen the same draws before has learned the answers.
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ from seqrec.bench.contender import Contender
 
 SAMPLE_SECONDS = 0.06
 WARM_SHARE = 0.15  # of a sample, before it
-REST_SECONDS = 0.1  # after a sample with worker processes, which fill up their queues
 
 
 def measure(
@@ -37,6 +37,7 @@ def measure(
         for contender in [*contenders[first:], *contenders[:first]]:
             name = contender.name
             rates[name][turn] = contender.units * _sample(contender, calls[name], seeds)
+            time.sleep(sample_seconds)
     return rates
 
 
@@ -69,6 +70,4 @@ def _sample(contender: Contender, calls: int, seeds: Iterator[int]) -> float:
         taken = time.perf_counter() - start
     finally:
         gc.enable()
-    if contender.processes:
-        time.sleep(REST_SECONDS)
     return calls / taken
