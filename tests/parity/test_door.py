@@ -44,7 +44,7 @@ CALLS = {
     "encode_integers": {"ids": np.array([5, 3, 5], I64)},
     "encode_strings": TEXTS,
     "sort_events": {"users": EVENTS["users"], **TIMES},
-    "group_events": {**EVENTS, **TIMES, "n_users": 2},
+    "group_events": {**EVENTS, **TIMES, "keep_times": True, "n_users": 2},
     "mark_repeats": {
         "offsets": np.array([0, 2, 4], I64), "items": EVENTS["items"], **TIMES, "policy": "first",
     },

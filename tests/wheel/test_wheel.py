@@ -46,15 +46,15 @@ def test_one_wheel_serves_every_python_and_old_systems(wheel):
     assert re.search(r"-cp311-abi3-manylinux2014_\w+\.manylinux_2_17_\w+\.whl$", wheel.name)
 
 
-def test_it_holds_every_module_of_the_package_and_nothing_else(content):
-    modules = {
+def test_it_holds_every_file_of_the_package_and_nothing_else(content):
+    files = {
         f"seqrec/{path.relative_to(ROOT / 'python/seqrec').as_posix()}"
         for path in (ROOT / "python/seqrec").rglob("*")
-        if path.suffix in {".py", ".pyi"} or path.name == "py.typed"
+        if path.suffix in {".py", ".pyi", ".toml"} or path.name == "py.typed"
     }
     outside = {name for name in content if ".dist-info/" not in name}
-    assert outside - modules == {"seqrec/_core.abi3.so"}
-    assert modules - outside == set()
+    assert outside - files == {"seqrec/_core.abi3.so"}
+    assert files - outside == set()
 
 
 def test_it_is_typed(content):

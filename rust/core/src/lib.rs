@@ -21,6 +21,7 @@ pub mod sequences;
 
 mod dealing;
 pub mod kcore;
+mod keys;
 pub mod log;
 mod placing;
 pub mod repeats;
