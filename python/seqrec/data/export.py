@@ -75,13 +75,14 @@ def export(
 
 def protocol(split: Split, draws: int = DRAWS) -> dict[str, Any]:
     """What the numbers of a split are computed on, as plain values."""
+    parts = (split.valid, split.test)
     return {
         **split.protocol(),
         "users": split.dataset.n_users,
         "train_events": split.train.n_events,
-        "evaluated": {"valid": len(split.valid.users), "test": len(split.test.users)},
+        "evaluated": {part.name: len(part.users) for part in parts},
         "not_evaluated": split.not_evaluated,
-        "cold_targets": split.cold,
+        "cold_targets": {part.name: int(split.cold_targets(part).sum()) for part in parts},
         "filter_seen": split.filter_seen,
         "draws": draws,
         "audit": split.dataset.audit,

@@ -52,7 +52,7 @@ def evaluation_negatives(
         part.users,
         split.dataset.n_items,
         draws,
-        split.item_counts() if kind == "popularity" else None,
+        split.item_counts if kind == "popularity" else None,
     )
 
 

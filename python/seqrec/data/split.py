@@ -69,7 +69,7 @@ class Split:
             training part has no repeated (user, item) pair.
         not_evaluated: leave_one_out: users with fewer than 3 actions; global_time: users with
             events after the first cut but none before it.
-        cold: targets without a training event, by part name.
+        item_counts: how often each item 1..=N occurs in the training part, int64 [N].
         cuts: the two times of global_time.
     """
 
@@ -80,7 +80,7 @@ class Split:
     test: Part
     filter_seen: bool
     not_evaluated: int
-    cold: dict[str, int]
+    item_counts: NDArray[np.int64]
     cuts: tuple[int, int] | None = None
 
     def protocol(self) -> dict[str, Any]:
@@ -94,10 +94,6 @@ class Split:
             "catalogue": self.dataset.n_items,
         }
 
-    def item_counts(self) -> NDArray[np.int64]:
-        """How often each item 1..=N occurs in the training part: int64 [N]."""
-        return item_counts(self.train, self.dataset.n_items)
-
     def part(self, name: str) -> Part:
         """The part called "valid" or "test".
 
@@ -109,7 +105,7 @@ class Split:
 
     def cold_targets(self, part: Part) -> NDArray[np.bool_]:
         """Which targets of a part have no training event: bool [M]."""
-        return self.item_counts()[part.targets - 1] == 0
+        return self.item_counts[part.targets - 1] == 0
 
 
 def item_counts(sequences: Sequences, n_items: int) -> NDArray[np.int64]:
@@ -191,18 +187,16 @@ def _split(
 ) -> Split:
     starts = dataset.offsets[:-1]
     train = Sequences(dataset.items, starts, train_stops)
-    counts = item_counts(train, dataset.n_items)
     parts: dict[str, Part] = {}
     for part_name, (users, stops) in (("valid", valid), ("test", test)):
         targets = dataset.items[stops[users]]
         inputs = Sequences(dataset.items, starts, stops)
         parts[part_name] = Part(part_name, users, inputs, targets)  # type: ignore[arg-type]
-    cold = {n: int((counts[part.targets - 1] == 0).sum()) for n, part in parts.items()}
     _, distinct = _core.sorted_sets(train.items, train.starts, train.stops)
     return Split(
         name=name, dataset=dataset, train=train, valid=parts["valid"], test=parts["test"],
-        filter_seen=len(distinct) == train.n_events, not_evaluated=not_evaluated, cold=cold,
-        cuts=cuts,
+        filter_seen=len(distinct) == train.n_events, not_evaluated=not_evaluated,
+        item_counts=item_counts(train, dataset.n_items), cuts=cuts,
     )  # fmt: skip
 
 

@@ -193,19 +193,19 @@ def evaluate_next_item(
     protocol = next_item_protocol(split, part, config)
     chunks = shard(len(part.users), config.batch_size, rank, world_size)
     mine = slice(chunks[0].start, chunks[-1].stop) if chunks else slice(0, 0)
-    n_mine = mine.stop - mine.start
-    found_ranks, tied = np.empty(n_mine), np.empty(n_mine, dtype=np.bool_)
-    lists = np.empty((n_mine, config.k if config.lists else 0), dtype=np.int32)
+    found: list[Counts] = []
+    lists = np.empty((mine.stop - mine.start, config.k if config.lists else 0), dtype=np.int32)
     for chunk in chunks:
         users, targets = part.users[chunk], part.targets[chunk]
         scores = scorer(part.inputs, users)
         check_shape(scores, (len(users), split.dataset.n_items))
-        here = slice(chunk.start - mine.start, chunk.stop - mine.start)
         seen = protocol["filter_seen"]
-        counts = _count(scores, targets, users, split, part, filter_seen=seen)
-        found_ranks[here], tied[here] = ranks(counts, config.ties), counts.equal > 0
+        found.append(_count(scores, targets, users, split, part, filter_seen=seen))
         if config.lists:
+            here = slice(chunk.start - mine.start, chunk.stop - mine.start)
             lists[here] = first_items(scores, config.k, part.inputs, users, filter_seen=seen)
+    counts = Counts.join(found)
+    found_ranks, tied = ranks(counts, config.ties), counts.equal > 0
     return next_item_result(split, part, mine, found_ranks, tied, lists, protocol)
 
 

@@ -7,6 +7,7 @@ are counted there, so that [B, N] never travels; the tests hold both to the same
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -36,6 +37,13 @@ class Counts:
     greater: NDArray[np.int32]
     equal: NDArray[np.int32]
     equal_before: NDArray[np.int32]
+
+    @classmethod
+    def join(cls, chunks: Iterable[Counts]) -> Counts:
+        """The counts of one chunk of targets after another."""
+        nothing = np.empty((3, 0), dtype=np.int32)
+        columns = [np.stack([c.greater, c.equal, c.equal_before]) for c in chunks]
+        return cls(*np.concatenate([nothing, *columns], axis=1))
 
 
 def count(

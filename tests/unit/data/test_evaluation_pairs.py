@@ -42,7 +42,7 @@ def test_ten_draws_are_the_default(split):
 
 
 def test_popularity_draws_follow_the_training_counts(split):
-    counts = split.item_counts()
+    counts = split.item_counts
     negatives = evaluation_negatives(split, split.test, kind="popularity")
     assert (counts[negatives - 1] > 0).all()
     part, cumulative = split.test, np.cumsum(counts).tolist()

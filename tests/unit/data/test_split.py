@@ -50,16 +50,16 @@ def test_parts_are_views_of_the_items(make_log):
         assert np.shares_memory(part.items, split.dataset.items)
 
 
-def test_cold_targets_are_counted(make_log):
+def test_cold_targets_are_told_apart(make_log):
     rows = [(1, 4), (1, 3), (1, 9), (2, 3), (2, 8), (2, 4)]
     split = make_log(*rows).split()
-    assert split.cold == {"valid": 1, "test": 1}
+    assert split.cold_targets(split.valid).sum() == 1
     assert split.cold_targets(split.test).tolist() == [True, False]
 
 
 def test_item_counts_read_the_training_part_alone(make_log):
     split = make_log((1, 4), (1, 3), (1, 9), (2, 4), (2, 4), (2, 3), (2, 4)).split()
-    assert split.item_counts().tolist() == [0, 3, 0]
+    assert split.item_counts.tolist() == [0, 3, 0]
 
 
 def test_the_seen_filter_is_on_without_repeats_in_training(make_log):
