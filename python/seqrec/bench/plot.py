@@ -9,10 +9,10 @@ from typing import Any
 from seqrec.bench.growth import Curve
 from seqrec.bench.render import groups, quantity, ratio_text, title
 from seqrec.bench.result import BASE, Results, Row
-from seqrec.errors import ConfigError
+from seqrec.figures import empty_figure
 
 OURS, OTHERS = "#b5452c", "#8a97a6"
-LINE_INCHES, GROUP_INCHES, WIDTH_INCHES = 0.24, 0.75, 8.0
+LINE_INCHES, GROUP_INCHES = 0.24, 0.75
 MARKS = "osD^v<>Pp*"
 
 
@@ -29,7 +29,7 @@ def plot_rates(results: Sequence[Results], path: Path) -> None:
     ]
     timed = [(document, rows) for document, rows in timed if rows]
     heights = [len(rows) * LINE_INCHES + GROUP_INCHES for _, rows in timed]
-    figure, axes = _figure(sum(heights) or 1.0, heights or [1.0])
+    figure, axes = empty_figure(sum(heights) or 1.0, heights or [1.0])
     for panel, (document, rows) in zip(axes, timed, strict=False):
         _points(panel, document, rows)
     figure.savefig(path, dpi=150)
@@ -41,7 +41,7 @@ def plot_growth(curves: Sequence[Curve], path: Path) -> None:
     Raises:
         ConfigError: if matplotlib is not installed.
     """
-    figure, (axes,) = _figure(5.5, [1.0])
+    figure, (axes,) = empty_figure(5.5)
     for curve, mark in zip(curves, MARKS * len(curves), strict=False):
         sizes, seconds = zip(*((p.elements, p.seconds) for p in curve.points), strict=True)
         label = f"{curve.name} (slope {curve.slope():.2f})"
@@ -51,31 +51,6 @@ def plot_growth(curves: Sequence[Curve], path: Path) -> None:
     axes.grid(visible=True, which="major", alpha=0.3)
     axes.legend(frameon=False, fontsize=8)
     figure.savefig(path, dpi=150)
-
-
-def require_matplotlib() -> None:
-    """Refuses at once, before anything is timed.
-
-    Raises:
-        ConfigError: if matplotlib is not installed; says how to get it, or to go without.
-    """
-    try:
-        import matplotlib as _  # noqa: F401
-    except ImportError:
-        raise ConfigError(
-            "plots need matplotlib, which is not installed: pip install 'seqrec[bench]', "
-            "or give --no-plot"
-        ) from None
-
-
-def _figure(height: float, heights: Sequence[float]) -> tuple[Any, Sequence[Any]]:
-    """A figure that belongs to no window system, with panels one below another."""
-    require_matplotlib()
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(WIDTH_INCHES, max(height, 1.5)), layout="constrained")
-    axes = figure.subplots(len(heights), 1, squeeze=False, height_ratios=list(heights))
-    return figure, [row[0] for row in axes]
 
 
 def _points(axes: Any, document: Results, rows: list[Row]) -> None:

@@ -16,6 +16,7 @@ from seqrec.cli import (
     bench,
     card,
     compare,
+    curves,
     data,
     demo,
     doctor,
@@ -49,6 +50,7 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("recommend")(recommend.recommend)
 app.command("card")(card.card)
 app.add_typer(compare.app, name="compare")
+app.command("curves")(curves.curves)
 app.command("demo")(demo.demo)
 app.command("bench")(bench.bench)
 app.command("doctor")(doctor.doctor)

@@ -88,9 +88,9 @@ def bench(
     With --grow: batches against L and B, ranks against V, ingestion against rows. The folder gets
     growth.json and growth.png, with the slope of each curve; 1 means that cost grows as the work.
     """
-    from seqrec.bench.plot import require_matplotlib
     from seqrec.bench.shapes import Sizes
     from seqrec.errors import ConfigError
+    from seqrec.figures import require_matplotlib
 
     if plot:
         require_matplotlib()

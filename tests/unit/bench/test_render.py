@@ -84,7 +84,7 @@ def test_growth_is_drawn(tmp_path):
 
 def test_without_matplotlib_it_is_said_how_to_go_on(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(ConfigError, match=r"pip install 'seqrec\[bench\]', or give --no-plot"):
+    with pytest.raises(ConfigError, match=r"pip install 'seqrec\[bench\]', or go without a plot"):
         plot_rates([RESULTS], tmp_path / "rates.png")
 
 

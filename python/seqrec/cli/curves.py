@@ -1,0 +1,52 @@
+"""`seqrec curves`: validation against minutes, for any number of runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from seqrec.cli.options import Format, Output
+
+
+def curves(
+    runs: Annotated[
+        list[Path], typer.Argument(help="Folders made by `seqrec train` or `compare`.")
+    ],
+    metric: Annotated[
+        str | None, typer.Option(help="Another metric than ndcg or accuracy: logloss, hit@10...")
+    ] = None,
+    mark: Annotated[
+        list[str] | None,
+        typer.Option("--mark", metavar="NAME=VALUE", help="A level to reach: GRU4Rec=0.1679"),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="PNG or SVG file to draw them in.")
+    ] = None,
+    output: Output = Format.TEXT,
+) -> None:
+    """Print how good each run was on validation, when, and how soon it reached each mark.
+
+    Read from the runs' logs, also while they are training. Minutes are those of the machine and
+    threads that they ran on, validations included. The format json has every point.
+    """
+    from seqrec.comparison.curves import curves_table, plot_curves, read_curve
+
+    marks = dict(_mark(text) for text in mark or [])
+    found = [read_curve(run, metric) for run in runs]
+    if out is not None:
+        plot_curves(found, marks, out)
+    typer.echo(curves_table(found, marks, output.value))
+
+
+def _mark(text: str) -> tuple[str, float]:
+    from seqrec.errors import ConfigError
+
+    name, _, value = text.rpartition("=")
+    try:
+        if name:
+            return name, float(value)
+    except ValueError:
+        pass
+    raise ConfigError(f"option `--mark` is {text!r}: it must be NAME=VALUE, VALUE a number")
