@@ -18,6 +18,7 @@ def ranx():
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
         warnings.filterwarnings("ignore", "invalid escape sequence")
         import numba
+        from numba.typed import Dict, List  # noqa: F401 - they do not work uncompiled
 
         # Compiling ranx takes half a minute. An environment variable would be too late where
         # another test has imported numba.
