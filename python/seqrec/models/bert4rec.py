@@ -8,7 +8,10 @@ the logit w^T h + b. Its ablation, relevance_head = "pooled", leaves the candida
 
 # paper: post-LN, positions from the start, a GELU layer before the output, dropout on attention.
 # here: pre-LN with a last LayerNorm, positions from the end, output tied to the items directly and
-# attention dropout by choice: what the best published replications do, and faster on a CPU.
+# attention dropout by choice: what the best published replications do, and faster on a CPU. And a
+# learned bias of attention for each signed distance (Raffel et al., "T5", JMLR 2020, section 2.1,
+# there shared by the layers and in buckets): a hidden item finds its neighbours sooner
+# (docs/experiments.md).
 
 Sequences are padded on the left; attention sees no PAD and positions count from the last token, so
 more padding changes nothing.
@@ -80,13 +83,18 @@ class BERT4RecConfig:
 
 
 class Attention(nn.Module):
-    """Multi-head self-attention over the real tokens of each row (section 3.3), without its W^O."""
+    """Multi-head self-attention over the real tokens of each row (section 3.3), without its W^O.
+
+    What token i reads from token j has a bias of its head for the distance j - i.
+    """
 
     def __init__(self, config: BERT4RecConfig) -> None:
         super().__init__()
         self.n_heads = config.num_heads
         self.dropout = config.attention_dropout
         self.qkv = nn.Linear(config.hidden_size, 3 * config.hidden_size)
+        n_distances = 2 * config.max_seq_len - 1
+        self.distance_bias = nn.Parameter(torch.zeros(n_distances, config.num_heads))
 
     def forward(self, hidden_BLD: Tensor, keys_B11L: Tensor) -> Tensor:
         """What each token reads from the tokens where the bool [B, 1, 1, L] is true: [B, L, D]."""
@@ -97,12 +105,19 @@ class Attention(nn.Module):
             .permute(2, 0, 3, 1, 4)
         )
         query_BHLK, key_BHLK, value_BHLK = qkv_3BHLK.unbind(0)
+        bias_HLL = self._bias(L).to(query_BHLK.dtype)
+        bias_BHLL = bias_HLL.masked_fill(~keys_B11L, float("-inf"))
         attend = _attend if _fused_is_slow(query_BHLK) else F.scaled_dot_product_attention
         read_BHLK = attend(
             query_BHLK, key_BHLK, value_BHLK,
-            attn_mask=keys_B11L, dropout_p=self.dropout if self.training else 0.0,
+            attn_mask=bias_BHLL, dropout_p=self.dropout if self.training else 0.0,
         )  # fmt: skip
         return read_BHLK.transpose(1, 2).reshape(B, L, D)
+
+    def _bias(self, length: int) -> Tensor:
+        places_L = torch.arange(length, device=self.distance_bias.device)
+        distances_LL = places_L - places_L.unsqueeze(1)
+        return self.distance_bias[distances_LL + len(self.distance_bias) // 2].permute(2, 0, 1)
 
 
 class Layer(nn.Module):
@@ -175,6 +190,8 @@ class BERT4Rec(nn.Module):
                 nn.init.zeros_(module.bias)
             elif isinstance(module, nn.LayerNorm):
                 module.reset_parameters()
+            elif isinstance(module, Attention):
+                nn.init.zeros_(module.distance_bias)
 
     @property
     def max_seq_len(self) -> int:
@@ -281,9 +298,7 @@ def _attend(
 ) -> Tensor:
     """What F.scaled_dot_product_attention computes, written out (equation 2 of the paper)."""
     products_BHLL = (query_BHLK * query_BHLK.shape[-1] ** -0.5) @ key_BHLK.transpose(-2, -1)
-    hidden_B11L = torch.zeros_like(attn_mask, dtype=query_BHLK.dtype)
-    hidden_B11L = hidden_B11L.masked_fill_(~attn_mask, float("-inf"))
-    weights_BHLL = torch.softmax(products_BHLL + hidden_B11L, dim=-1)
+    weights_BHLL = torch.softmax(products_BHLL + attn_mask, dim=-1)
     if dropout_p:
         weights_BHLL = dropout(weights_BHLL, dropout_p)
     return weights_BHLL @ value_BHLK

@@ -158,13 +158,24 @@ def test_attention_reads_no_padding():
     assert torch.equal(model(hidden, keys)[:, 1:], model(changed, keys)[:, 1:])
 
 
-def test_attention_is_softmax_of_scaled_products():
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_attention_is_softmax_of_scaled_products_and_the_bias_of_their_distance(dtype):
     model = bert4rec(num_heads=1).layers[0].attention
     hidden = torch.randn(1, 3, 8)
     query, key, value = model.qkv(hidden).split(8, dim=-1)
-    expected = torch.softmax(query @ key.transpose(1, 2) / 8**0.5, dim=-1) @ value
+    learned = model.distance_bias.detach()
+    bias = torch.tensor([[learned[11 + j - i] for j in range(3)] for i in range(3)])
+    expected = torch.softmax(query @ key.transpose(1, 2) / 8**0.5 + bias, dim=-1) @ value
     keys = torch.ones(1, 1, 1, 3, dtype=torch.bool)
-    torch.testing.assert_close(model(hidden, keys), expected)
+    close = {} if dtype == torch.float32 else {"rtol": 0.05, "atol": 0.05}
+    found = model.to(dtype)(hidden.to(dtype), keys).float()
+    torch.testing.assert_close(found, expected, **close)
+
+
+def test_attention_starts_without_a_bias():
+    torch.manual_seed(0)
+    model = BERT4Rec(N, BERT4RecConfig(**SMALL), "next_item")
+    assert not any(layer.attention.distance_bias.any() for layer in model.layers)
 
 
 def test_dropout_acts_in_training_alone():
@@ -217,7 +228,7 @@ def test_an_unknown_task_is_refused():
 def test_the_names_of_the_weights_are_stable():
     layer = {
         "attention_norm.weight", "attention_norm.bias", "attention.qkv.weight",
-        "attention.qkv.bias", "attention_output.weight", "attention_output.bias",
+        "attention.qkv.bias", "attention.distance_bias", "attention_output.weight", "attention_output.bias",
         "forward_norm.weight", "forward_norm.bias", "forward_inner.weight", "forward_inner.bias",
         "forward_output.weight", "forward_output.bias",
     }  # fmt: skip
