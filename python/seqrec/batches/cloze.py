@@ -31,8 +31,8 @@ class ClozeConfig:
         random_prob: probability that a hidden item becomes a uniform item.
     """
 
-    mask_prob: float = 0.2
-    last_only_prob: float = 0.1
+    mask_prob: float = 0.25
+    last_only_prob: float = 0.15
     keep_prob: float = 0.0
     random_prob: float = 0.0
 

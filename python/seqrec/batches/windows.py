@@ -21,13 +21,14 @@ class WindowConfig:
         windows: "last": a user's most recent items alone. "sliding": fixed windows, stepping back
             from the last item by `stride` until the first item is reached. "random": the last
             window and, drawn anew each epoch, as many more as cover the history once.
-        max_seq_len: tokens of a row, everything counted.
+        max_seq_len: tokens of a row, everything counted. Short windows train faster and, where it
+            was measured, better: docs/experiments.md.
         stride: for "sliding" alone; None stands for `max_seq_len`, which makes no item a target
             twice.
     """
 
     windows: Policy = "random"
-    max_seq_len: int = 100
+    max_seq_len: int = 32
     stride: int | None = None
 
     def __post_init__(self) -> None:

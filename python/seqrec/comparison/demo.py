@@ -24,12 +24,16 @@ CELLS: dict[tuple[str, str], Mapping[str, Any]] = {
         "lstm": {"embedding_dim": 64, "hidden_size": 64, "dropout": 0.3},
         "training": {"epochs": 5, "lr": 2e-3},
     },
-    ("bert4rec", "next_item"): {"training": {"epochs": 10, "lr": 2e-3}},
+    ("bert4rec", "next_item"): {
+        "bert4rec": {"hidden_size": 64, "num_heads": 2, "dropout": 0.1},
+        "training": {"epochs": 10, "lr": 2e-3},
+    },
     ("lstm", "relevance"): {
         "lstm": {"embedding_dim": 64, "hidden_size": 64, "dropout": 0.3},
         "training": {"epochs": 5, "lr": 2e-3},
     },
     ("bert4rec", "relevance"): {
+        "bert4rec": {"hidden_size": 64, "num_heads": 2, "dropout": 0.1},
         "relevance": {"targets_per_user": 6},
         "training": {"epochs": 3, "lr": 1e-3},
     },

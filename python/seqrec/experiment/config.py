@@ -22,6 +22,8 @@ ModelName = Literal["lstm", "bert4rec"]
 TaskName = Literal["next_item", "relevance"]
 MODELS: tuple[ModelName, ...] = ("lstm", "bert4rec")
 TASKS: tuple[TaskName, ...] = ("next_item", "relevance")
+# A Transformer takes twice the LSTM's rate, after a warm-up: docs/experiments.md.
+BERT4REC_TRAINING = {"lr": 2e-3, "warmup_steps": 100, "betas": [0.9, 0.98]}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,7 +160,10 @@ def defaults(
     tables: dict[str, Any] = {"model": model, "task": task, "objective": {"loss": loss}}
     for table in sorted(_tables(model, task, loss)):
         tables[table] = {}
-    tables["training"] = {"monitor": "accuracy" if task == "relevance" else f"ndcg@{k}"}
+    tables["training"] = {
+        "monitor": "accuracy" if task == "relevance" else f"ndcg@{k}",
+        **(BERT4REC_TRAINING if model == "bert4rec" else {}),
+    }
     if task == "next_item" and loss != "ce":
         tables["negatives"] = {"num_negatives": 256}
     return tables

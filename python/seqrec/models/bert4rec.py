@@ -54,13 +54,13 @@ class BERT4RecConfig:
             after them against the "pooled" history. Next item does not use it.
     """
 
-    hidden_size: int = 64
+    hidden_size: int = 128
     num_layers: int = 2
-    num_heads: int = 2
+    num_heads: int = 4
     ff_multiplier: int = 4
-    dropout: float = 0.1
+    dropout: float = 0.2
     attention_dropout: float = 0.0
-    max_seq_len: int = 100
+    max_seq_len: int = 32
     relevance_head: Literal["inside", "pooled"] = "inside"
 
     def __post_init__(self) -> None:

@@ -38,9 +38,9 @@ class LSTMConfig:
     """
 
     embedding_dim: int = 128
-    hidden_size: int = 256
+    hidden_size: int = 512
     num_layers: int = 1
-    dropout: float = 0.2
+    dropout: float = 0.4
     layer_norm: bool = True
 
     def __post_init__(self) -> None:

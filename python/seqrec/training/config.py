@@ -44,7 +44,7 @@ class TrainConfig:
         tensorboard: also write events for TensorBoard.
     """
 
-    epochs: int = 50
+    epochs: int = 20
     batch_size: int = 64
     lr: float = 1e-3
     betas: tuple[float, ...] = (0.9, 0.999)
@@ -52,7 +52,7 @@ class TrainConfig:
     warmup_steps: int = 0
     schedule: Literal["cosine", "constant"] = "cosine"
     clip: float = 5.0
-    ema: float = 0.998
+    ema: float = 0.999
     precision: Literal["fp32", "bf16"] = "fp32"
     eval_every: int = 1
     monitor: str = "ndcg@10"

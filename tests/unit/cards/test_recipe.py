@@ -21,7 +21,7 @@ from seqrec.experiment import resolve
         {"model": "lstm", "task": "next_item", "evaluation": {"k": 5}},
         {
             "model": "bert4rec", "task": "next_item", "windows": {"max_seq_len": 30},
-            "training": {"betas": [0.9, 0.98]},
+            "training": {"betas": [0.9, 0.95]},
         },
         {"model": "bert4rec", "task": "relevance", "bert4rec": {"relevance_head": "pooled"}},
     ],

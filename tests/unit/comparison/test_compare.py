@@ -76,7 +76,7 @@ def test_finished_cells_are_neither_trained_nor_judged_again(split, everything, 
 
 
 def test_results_of_another_config_are_never_shown(split, folder):
-    with pytest.raises(CheckpointError, match=r"config\.lstm\.dropout was 0\.2 and is 0\.5"):
+    with pytest.raises(CheckpointError, match=r"config\.lstm\.dropout was 0\.4 and is 0\.5"):
         compared(split, folder, {"lstm": {"dropout": 0.5}})
 
 

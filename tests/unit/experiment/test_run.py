@@ -96,7 +96,7 @@ def test_resuming_a_finished_run_changes_nothing(split, finished, copied):
 
 def test_resuming_with_another_option_names_it(split, copied):
     config = tiny_data.tiny("lstm", lstm={"dropout": 0.5})
-    with pytest.raises(CheckpointError, match=r"config\.lstm\.dropout was 0\.2 and is 0\.5"):
+    with pytest.raises(CheckpointError, match=r"config\.lstm\.dropout was 0\.4 and is 0\.5"):
         sr.fit("lstm", split, config=config, folder=copied, resume=True)
 
 

@@ -228,9 +228,10 @@ def test_an_unknown_task_is_refused():
 def test_the_names_of_the_weights_are_stable():
     layer = {
         "attention_norm.weight", "attention_norm.bias", "attention.qkv.weight",
-        "attention.qkv.bias", "attention.distance_bias", "attention_output.weight", "attention_output.bias",
-        "forward_norm.weight", "forward_norm.bias", "forward_inner.weight", "forward_inner.bias",
-        "forward_output.weight", "forward_output.bias",
+        "attention.qkv.bias", "attention.distance_bias", "attention_output.weight",
+        "attention_output.bias", "forward_norm.weight", "forward_norm.bias",
+        "forward_inner.weight", "forward_inner.bias", "forward_output.weight",
+        "forward_output.bias",
     }  # fmt: skip
     shared = {"positions", "norm.weight", "norm.bias", "items.weight"}
     shared |= {f"layers.{i}.{name}" for i in (0, 1) for name in layer}
