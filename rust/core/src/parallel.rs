@@ -68,11 +68,19 @@ impl Helpers {
 
     /// Calls `mine` on this thread and `theirs` on as many helpers as the work is worth.
     fn help(&self, pieces: usize, bytes: usize, mine: impl FnOnce(), theirs: impl Fn() + Sync) {
+        let since_last = self.now().saturating_sub(self.last.load(Ordering::Relaxed));
         match self.worth_calling(pieces, bytes) {
             0 => mine(),
             called => with_help(&self.pool, called, mine, theirs),
         }
-        self.batch_is_done();
+        self.last.store(self.now(), Ordering::Relaxed);
+        if since_last <= STAND_BY.as_nanos() as u64 {
+            self.stand_by();
+        }
+    }
+
+    fn now(&self) -> u64 {
+        self.began.elapsed().as_nanos() as u64
     }
 
     /// How many of them are worth calling for so many pieces of a batch of so many bytes.
@@ -85,13 +93,8 @@ impl Helpers {
         ready.min(pieces.saturating_sub(1))
     }
 
-    /// Lets them stand by if this batch followed the last one closely.
-    fn batch_is_done(&self) {
-        let now = self.began.elapsed().as_nanos() as u64;
-        let before = self.last.swap(now, Ordering::Relaxed);
-        if now.saturating_sub(before) > STAND_BY.as_nanos() as u64 {
-            return;
-        }
+    /// Lets them stand by: batches that follow each other closely go on doing so.
+    fn stand_by(&self) {
         let all = self.pool.current_num_threads();
         for _ in self.standing_by.load(Ordering::Relaxed)..all {
             self.standing_by.fetch_add(1, Ordering::Relaxed);
