@@ -82,7 +82,7 @@ fn rank_metrics<'py>(
     k: usize,
 ) -> PyResult<Bound<'py, PyArray2<f64>>> {
     let ranks = slice("ranks", &ranks)?;
-    let rows = run(py, || metrics::rank_metrics(ranks, k))?;
+    let rows = run_batch(py, |_| metrics::rank_metrics(ranks, k))?;
     rows.into_pyarray(py)
         .reshape([ranks.len(), metrics::COLUMNS])
 }
