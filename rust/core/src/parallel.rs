@@ -130,6 +130,13 @@ impl<'a> Crew<'a> {
         Self(Some(helpers))
     }
 
+    /// The calling thread and its helpers, counted.
+    fn threads(self) -> usize {
+        1 + self
+            .0
+            .map_or(0, |helpers| helpers.pool.current_num_threads())
+    }
+
     /// Calls `row(i, rows[i])` on each row of an output and adds up what it returns.
     ///
     /// # Errors
@@ -157,7 +164,7 @@ impl<'a> Crew<'a> {
     ) -> Result<usize, Error> {
         let piece = PIECE_BYTES.div_ceil(row_bytes.max(1));
         let (pieces, bytes) = (rows.len().div_ceil(piece), rows.len() * row_bytes);
-        let queue = Queue::new(rows, piece);
+        let queue = Queue::new(rows, piece, self.threads());
         let forwards = || queue.work(Queue::first, &mut scratch(), &row);
         let backwards = || queue.work(Queue::last, &mut scratch(), &row);
         match self.0.filter(|_| pieces > 1) {
@@ -190,10 +197,14 @@ fn with_help(pool: &ThreadPool, called: usize, mine: impl FnOnce(), theirs: impl
 }
 
 /// Rows that threads take in pieces: the calling one from the front, its helpers from the back. So
-/// each finds most of what it writes in its own cache, where it wrote the batch before.
+/// each finds most of what it writes in its own cache, where it wrote the batch before. Pieces get
+/// smaller towards the end: few visits, and nobody waits long for the last.
 struct Queue<I> {
     rows: Mutex<I>,
+    /// The least rows of a piece.
     piece: usize,
+    /// What is left, divided by this, is a piece.
+    pieces_left: usize,
     total: AtomicUsize,
     failure: Mutex<Option<(usize, Error)>>,
 }
@@ -202,25 +213,35 @@ impl<P, I> Queue<Enumerate<I>>
 where
     I: ExactSizeIterator<Item = P> + DoubleEndedIterator,
 {
-    fn new(rows: I, piece: usize) -> Self {
+    fn new(rows: I, piece: usize, threads: usize) -> Self {
         Self {
             rows: Mutex::new(rows.enumerate()),
             piece,
+            pieces_left: 2 * threads,
             total: AtomicUsize::new(0),
             failure: Mutex::new(None),
         }
     }
 
-    /// Up to `piece` rows from the front, in their order.
+    /// A piece from the front, its rows in their order.
     fn first(&self) -> Vec<(usize, P)> {
-        locked(&self.rows).by_ref().take(self.piece).collect()
+        let mut rows = locked(&self.rows);
+        let n = self.next_piece(rows.len());
+        rows.by_ref().take(n).collect()
     }
 
-    /// Up to `piece` rows from the back, in their order.
+    /// A piece from the back, its rows in their order.
     fn last(&self) -> Vec<(usize, P)> {
-        let mut rows: Vec<_> = locked(&self.rows).by_ref().rev().take(self.piece).collect();
-        rows.reverse();
-        rows
+        let mut rows = locked(&self.rows);
+        let n = self.next_piece(rows.len());
+        let mut piece: Vec<_> = rows.by_ref().rev().take(n).collect();
+        drop(rows);
+        piece.reverse();
+        piece
+    }
+
+    fn next_piece(&self, rows_left: usize) -> usize {
+        self.piece.max(rows_left / self.pieces_left)
     }
 
     /// Fills one piece after the other until there is none. Rows after one that fails are filled,
