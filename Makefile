@@ -14,6 +14,7 @@ PYTHON_FLOOR := $(shell sed -nE 's/^requires-python = ">=([0-9.]+)"/\1/p' pyproj
 RUST_FLOOR   := $(shell sed -nE 's/^rust-version = "([0-9.]+)"/\1/p' Cargo.toml)
 
 SHAPES = ml1m films
+JOBS   = cloze next_item relevance negatives rank top_k ingest evaluate
 BENCH  = $(BIN)/seqrec bench --limits benches/results/limits.json
 
 # Keeps the folders of the building machine out of the messages inside the extension.
@@ -61,8 +62,9 @@ format: $(VENV)/extension.stamp ## format and fix what can be fixed
 
 bench: $(VENV)/extension.stamp target/limits ## time seqrec beside its contenders on a quiet machine: benches/results
 	target/limits benches/results/limits.json
-	$(foreach shape,$(SHAPES),$(BENCH) --shape $(shape) --out benches/results/$(shape) &&) true
+	$(foreach shape,$(SHAPES),$(BENCH) --shape $(shape) $(JOBS:%=--job %) --out benches/results/$(shape) &&) true
 	$(BENCH) --shape million --job rank --job top_k --out benches/results/million
+	$(BENCH) --shape ml1m --job data_wait --batch-size 64 --max-seq-len 50 --out benches/results/data-wait
 	$(BIN)/seqrec bench --grow --out benches/results/growth
 
 target/limits: benches/rust/limits.rs
