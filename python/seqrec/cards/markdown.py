@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any
@@ -132,7 +133,7 @@ def _use(card: Card) -> str:
         ask = f"run.predict_proba([{list(card.example[-1:])}], sequences=[{list(card.example)}])"
     else:
         ask = f"run.recommend(sequences=[{list(card.example)}], k=10)"
-    lines = ["import seqrec as sr", f"run = sr.load({card.source!r})", ask]
+    lines = ["import seqrec as sr", "", f"run = sr.load({json.dumps(card.source)})", ask]
     return (
         "```python\n" + "\n".join(lines) + "\n```\n\n"
         "A sequence is the history of anybody, raw item ids, oldest first. The weights are "
