@@ -20,6 +20,8 @@ MOST_ROWS = 1024
 TWIN_ENTRIES = 100_000  # scores that plain Python looks at in a call
 LARGEST_BLOCK = 1 << 28  # bytes of scores that are ranked in one call
 L3_BYTES = machine.caches().get("L3", 32 << 20)
+# What goes round in turn comes from memory if it is larger than the cache; contenders keep copies.
+FROM_RAM_BYTES = min(8 * L3_BYTES, max(2 * L3_BYTES, 1 << 30))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -87,7 +89,7 @@ def scored(problem: Problem) -> Iterator[Scored]:
     first = _block(rng, targets, n_items)
     if size <= L3_BYTES // 2:
         yield Scored(blocks=[first], inputs=inputs, users=users, targets=targets, case="in cache")
-    more = max(0, -(-8 * L3_BYTES // size) - 1)
+    more = max(0, -(-FROM_RAM_BYTES // size) - 1)
     blocks = [first, *(_block(rng, targets, n_items) for _ in range(more))]
     yield Scored(blocks=blocks, inputs=inputs, users=users, targets=targets, case="from RAM")
 
