@@ -130,13 +130,6 @@ impl<'a> Crew<'a> {
         Self(Some(helpers))
     }
 
-    /// The calling thread and its helpers, counted.
-    fn threads(self) -> usize {
-        1 + self
-            .0
-            .map_or(0, |helpers| helpers.pool.current_num_threads())
-    }
-
     /// Calls `row(i, rows[i])` on each row of an output and adds up what it returns.
     ///
     /// # Errors
@@ -164,7 +157,10 @@ impl<'a> Crew<'a> {
     ) -> Result<usize, Error> {
         let piece = PIECE_BYTES.div_ceil(row_bytes.max(1));
         let (pieces, bytes) = (rows.len().div_ceil(piece), rows.len() * row_bytes);
-        let queue = Queue::new(rows, piece, self.threads());
+        let helpers = self
+            .0
+            .map_or(0, |helpers| helpers.pool.current_num_threads());
+        let queue = Queue::new(rows, piece, 1 + helpers);
         let forwards = || queue.work(Queue::first, &mut scratch(), &row);
         let backwards = || queue.work(Queue::last, &mut scratch(), &row);
         match self.0.filter(|_| pieces > 1) {

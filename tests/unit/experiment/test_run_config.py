@@ -43,8 +43,8 @@ def test_a_monitor_that_is_not_measured_is_refused_before_training(task, tables)
 
 def test_each_model_has_a_rate_of_its_own_that_a_recipe_overrules():
     lstm, bert4rec = resolved("lstm").training, resolved("bert4rec").training
-    assert (lstm.lr, lstm.warmup_steps) == (1e-3, 0)
-    assert (bert4rec.lr, bert4rec.warmup_steps, bert4rec.betas) == (2e-3, 100, (0.9, 0.98))
+    assert (lstm.lr, lstm.betas) == (1e-3, (0.9, 0.999))
+    assert (bert4rec.lr, bert4rec.betas) == (2e-3, (0.9, 0.98))
     assert resolved("bert4rec", training={"lr": 1e-4}).training.lr == 1e-4
 
 
