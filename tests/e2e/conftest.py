@@ -13,7 +13,7 @@ QUICK = {
 }
 SMALL = {
     "lstm": {"lstm": {"embedding_dim": 16, "hidden_size": 24}},
-    "bert4rec": {"bert4rec": {"hidden_size": 16, "num_layers": 1}},
+    "bert4rec": {"bert4rec": {"hidden_size": 16, "num_layers": 1, "dropout": 0.0}},
 }
 
 
