@@ -13,9 +13,9 @@ from seqrec.errors import DataError
 from seqrec.evaluation import grid
 from seqrec.figures import empty_figure
 from seqrec.files import whole_file
+from seqrec.training.early_stop import larger_is_better
 from seqrec.training.journal import LOG
 
-LOWER_IS_BETTER = ("logloss", "ece")
 NOT_METRICS = ("kind", "step", "epoch", "seconds")
 
 
@@ -52,7 +52,7 @@ class TrainingCurve:
 
     @property
     def _falls(self) -> bool:
-        return self.metric in LOWER_IS_BETTER
+        return not larger_is_better(self.metric)
 
 
 def read_curve(run: Path, metric: str | None = None) -> TrainingCurve:
