@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from seqrec.data import Dataset, Interactions, PrepareConfig
-    from seqrec.experiment import Run, RunConfig, fit, load
+    from seqrec.experiment import Run, RunConfig, fit, load, refit
 
 _HOMES = {
     "Dataset": "seqrec.data",
@@ -20,11 +20,12 @@ _HOMES = {
     "RunConfig": "seqrec.experiment",
     "fit": "seqrec.experiment",
     "load": "seqrec.experiment",
+    "refit": "seqrec.experiment",
 }
 _ROOMS = ("batches", "cards", "comparison", "config", "data", "errors", "evaluation", "experiment",
           "models", "simulation", "training", "tuning")  # fmt: skip
 
-__all__ = ["Dataset", "Interactions", "PrepareConfig", "Run", "RunConfig", "fit", "load"]
+__all__ = ["Dataset", "Interactions", "PrepareConfig", "Run", "RunConfig", "fit", "load", "refit"]
 
 
 def __getattr__(name: str) -> Any:

@@ -23,6 +23,7 @@ from seqrec.cli import (
     evaluate,
     prepare,
     recommend,
+    refit,
     train,
     tune,
 )
@@ -45,6 +46,7 @@ app.add_typer(data.app, name="data")
 app.command("prepare")(prepare.prepare)
 app.command("audit")(audit.audit)
 app.command("train")(train.train)
+app.command("refit")(refit.refit)
 app.command("tune")(tune.tune)
 app.command("evaluate")(evaluate.evaluate)
 app.command("recommend")(recommend.recommend)

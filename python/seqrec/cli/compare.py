@@ -40,6 +40,9 @@ def run(
     seeds: Annotated[
         int, typer.Option(min=1, help="Runs of each cell, with seeds from training.seed on.")
     ] = 1,
+    refit: Annotated[
+        bool, typer.Option("--refit", help="Also a row of each model refitted with validation.")
+    ] = False,
     settings: Settings = None,
     output: Output = Format.TEXT,
 ) -> None:
@@ -68,6 +71,7 @@ def run(
             cells=read_recipes(recipes, name) if recipes else None,
             layers=layers,
             seeds=seeds,
+            refits=refit,
             say=lambda line: typer.echo(line, err=True),
         )
     for kept, style in (("comparison.json", "json"), ("comparison.md", "markdown")):

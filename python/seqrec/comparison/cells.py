@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from seqrec.comparison.results import Judged, load_judged, results_place, save_j
 from seqrec.data import NegativesKind, Split
 from seqrec.errors import ConfigError
 from seqrec.evaluation import EvalConfig
-from seqrec.experiment import MODELS, RunConfig, fit_layers, readings, resolve
+from seqrec.experiment import MODELS, Run, RunConfig, fit_layers, readings, refit, resolve
 
 POPULARITY = "relevance-popularity"
 # What each table asks; the last one is a row of its own in the protocol.
@@ -35,6 +36,8 @@ class Cell:
         folder: of the run and of its results.
         layers: of its config.
         config: what the layers come to.
+        refit_of: the folder of the run that this cell trains again with the validation part, or
+            None for a run of its own.
     """
 
     model: str
@@ -42,6 +45,12 @@ class Cell:
     folder: Path
     layers: Layers
     config: RunConfig
+    refit_of: Path | None = None
+
+    @property
+    def system(self) -> str:
+        """What the rows of tables call it."""
+        return self.model if self.refit_of is None else f"{self.model}, refit"
 
     def stored(self, split: Split, part: str) -> Judged | None:
         """The results in the folder, if there are any."""
@@ -58,25 +67,39 @@ class Cell:
         """
         if stored is not None and not stored.report.caveat:
             return stored
-        run = fit_layers(self.layers, split, folder=self.folder, resume=True)
+        run = self._run(split)
         assert run.training is not None  # `fit_layers` has just ended it
         if stored is not None and stored.report.training["steps"] == run.training.steps:
             return stored
         result = run.results(part)
-        judged = Judged(result, run.described(result.report(self.model)))
+        judged = Judged(result, run.described(result.report(self.system)))
         save_judged(results_place(self.folder, part), judged, self._identity(split))
         return judged
 
+    def _run(self, split: Split) -> Run:
+        if self.refit_of is None:
+            return fit_layers(self.layers, split, folder=self.folder, resume=True)
+        chosen = fit_layers(self.layers, split, folder=self.refit_of, resume=True)
+        return refit(chosen, folder=self.folder, resume=True)
+
     def _identity(self, split: Split) -> dict[str, Any]:
-        return {"config": self.config.identity(), "split": split.protocol()}
+        again = {} if self.refit_of is None else {"refit": True}
+        return {"config": self.config.identity(), "split": split.protocol(), **again}
 
 
 def plan_cells(
-    question: str, folder: Path, models: Sequence[str], layers: Layers, tables: Tables, seeds: int
+    question: str,
+    folder: Path,
+    models: Sequence[str],
+    layers: Layers,
+    tables: Tables,
+    seeds: int,
+    refits: bool = False,
 ) -> list[Cell]:
     """The cells of one question, with their configs checked before anything is trained.
 
-    Each model has `seeds` of them, from the config's `training.seed` on.
+    Each model has `seeds` of them, from the config's `training.seed` on; with `refits`, each of
+    them is followed by its refit.
 
     Raises:
         ConfigError: for a question, model or option that does not exist, or where the models would
@@ -93,7 +116,11 @@ def plan_cells(
         for seed in range(first, first + seeds):
             seeded = {**stacked, "seed": {"training": {"seed": seed}}}
             place = folder / model / f"seed-{seed}"
-            cells.append(Cell(model, seed, place, seeded, resolve(seeded)[0]))
+            cell = Cell(model, seed, place, seeded, resolve(seeded)[0])
+            cells.append(cell)
+            if refits:
+                again = dataclasses.replace(cell, folder=place / "refit", refit_of=place)
+                cells.append(again)
     _check_rules(question, cells)
     return cells
 

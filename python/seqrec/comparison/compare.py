@@ -81,6 +81,7 @@ def compare(
     layers: Layers | None = None,
     cells: Tables | None = None,
     seeds: int = 1,
+    refits: bool = False,
     ceiling: Ceiling | None = None,
     say: Say = lambda _: None,
 ) -> list[Comparison]:
@@ -97,6 +98,8 @@ def compare(
         layers: named config layers for every cell, later ones winning.
         cells: (model, task) -> config tables of that cell, below the layers.
         seeds: runs of each model, with seeds from `training.seed` on.
+        refits: also train each run again with the validation part (`seqrec.refit`): rows of their
+            own, of the test part alone.
         ceiling: the best possible scorers, of simulated data.
         say: told about progress, a line at a time.
 
@@ -104,8 +107,11 @@ def compare(
         ConfigError: for an option that does not exist or fit, before anything is trained.
         CheckpointError: if the folder holds runs or results of other data or another config.
     """
+    configs.check(part == "test" or not refits, "part", part, "'test' for refits")
     planned = {
-        task: plan_cells(task, folder / name / task, models, layers or {}, cells or {}, seeds)
+        task: plan_cells(
+            task, folder / name / task, models, layers or {}, cells or {}, seeds, refits
+        )
         for task in tasks
     }
     of_all = itertools.chain.from_iterable(planned.values())
@@ -118,10 +124,10 @@ def compare(
         judged = {system: [one] for system, one in once.items()}
         best_possible = judged.pop("ceiling", None)
         for cell in of_task:
-            label = f"{name} {task} {cell.model}" + (f" seed {cell.seed}" if seeds > 1 else "")
+            label = f"{name} {task} {cell.system}" + (f" seed {cell.seed}" if seeds > 1 else "")
             found = stored[cell.folder]
             with clock.timing(label, counted=found is None):
-                judged.setdefault(cell.model, []).append(cell.judged(split, part, found))
+                judged.setdefault(cell.system, []).append(cell.judged(split, part, found))
         if best_possible is not None:
             judged["ceiling"] = best_possible
         compared.append(_comparison(name, task, judged, models))

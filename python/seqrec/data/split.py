@@ -8,6 +8,7 @@ the second cut on) take each user's last event in that stretch as target, all be
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -102,6 +103,15 @@ class Split:
         """
         check(name in ("valid", "test"), "part", name, "'valid' or 'test'")
         return self.valid if name == "valid" else self.test
+
+    def with_validation(self) -> Split:
+        """The same parts, with the validation targets in the training part: to refit a model.
+
+        What has been chosen on validation can be trained again on all that is older than the test.
+        """
+        train = self.valid.through_target
+        counts = item_counts(train, self.dataset.n_items)
+        return dataclasses.replace(self, train=train, item_counts=counts)
 
     def cold_targets(self, part: Part) -> NDArray[np.bool_]:
         """Which targets of a part have no training event: bool [M]."""

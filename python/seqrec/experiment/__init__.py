@@ -1,7 +1,7 @@
 """The wiring: a run from its config to a model that can be judged, saved and asked."""
 
 from seqrec.experiment.config import MODELS, TASKS, RunConfig, resolve
-from seqrec.experiment.fit import fit, fit_layers
+from seqrec.experiment.fit import fit, fit_layers, refit
 from seqrec.experiment.ledger import readings
 from seqrec.experiment.loading import load
 from seqrec.experiment.run import Run
@@ -15,5 +15,6 @@ __all__ = [
     "fit_layers",
     "load",
     "readings",
+    "refit",
     "resolve",
 ]

@@ -15,6 +15,8 @@ from seqrec.experiment.config import RunConfig
 from seqrec.models import LSTM, BERT4Rec
 from seqrec.training import TrainResult
 
+REFIT = "refit"  # true in the protocol of a model that the validation part trained too
+
 
 def new_model(run_config: RunConfig, n_items: int) -> LSTM | BERT4Rec:
     """The model of a config, initialised from torch's default generator."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,8 +21,10 @@ from seqrec.batches import (
     RelevanceSequenceRows,
 )
 from seqrec.data import Split, evaluation_negatives, item_vectors
+from seqrec.errors import ConfigError
 from seqrec.evaluation import evaluate_next_item, evaluate_relevance
 from seqrec.experiment.artifact import (
+    REFIT,
     artifact_documents,
     artifact_tensors,
     model_protocol,
@@ -127,11 +130,65 @@ def fit_layers(
     `watch` is told about each validation; see `seqrec.training.train`.
     """
     run_config, origins = resolve(layers)
+    return _fit(
+        run_config, origins, split, split,
+        folder=folder, resume=resume, overwrite=overwrite, watch=watch,
+    )  # fmt: skip
+
+
+def refit(
+    run: Run, *, folder: str | Path | None = None, resume: bool = False, overwrite: bool = False
+) -> Run:
+    """Trains the model of a run again, from scratch, on its training *and* validation part.
+
+    The same seed takes the number of steps that the run's validation chose; statistics such as the
+    start of the item vectors are those of the larger part. What comes out can be judged on the test
+    part alone.
+
+    Args:
+        run: finished, with its data set, and no refit itself.
+        folder: where the new run is kept; without one it lives in memory until `Run.save`.
+        resume: go on with the refit that stopped in `folder`.
+        overwrite: begin anew where `folder` holds a run; its ledger stays.
+
+    Raises:
+        ConfigError: if the run's validation has chosen no number of steps.
+        DataError: if the run was loaded without its data set.
+    """
+    split, chosen = run.need_split(), run.training
+    if run.is_refit:
+        raise ConfigError("the run is a refit: refit the run that was validated")
+    if chosen is None or not chosen.finished or not chosen.best_step:
+        raise ConfigError(
+            f"the run ({run.status}) has no number of steps that validation chose: finish it first"
+        )
+    training = dataclasses.replace(run.config.training, max_steps=chosen.best_step, patience=None)
+    return _fit(
+        dataclasses.replace(run.config, training=training), run.origins, split,
+        split.with_validation(), folder=None if folder is None else Path(folder),
+        resume=resume, overwrite=overwrite,
+    )  # fmt: skip
+
+
+def _fit(
+    run_config: RunConfig,
+    origins: Mapping[str, str],
+    split: Split,
+    trained: Split,
+    *,
+    folder: Path | None,
+    resume: bool,
+    overwrite: bool,
+    watch: Watch | None = None,
+) -> Run:
+    """Trains on the training part of `trained`: `split` itself, or `split` with its validation."""
     device = choose_device(run_config.training.device)
-    model = build_model(run_config, split)
+    model = build_model(run_config, trained)
     options = run_config.identity()
     del options["training"]  # the loop compares its own options
-    rows, protocol = build_rows(run_config, split), model_protocol(split)
+    rows, protocol = build_rows(run_config, trained), model_protocol(split)
+    if trained is not split:
+        protocol[REFIT] = True
     result = train(
         model,
         build_stream(rows, run_config, device),
@@ -142,7 +199,7 @@ def fit_layers(
             log_q=None if rows.negatives is None else rows.negatives.log_q,
         ),
         config=run_config.training,
-        validate=build_validate(run_config, split),
+        validate=build_validate(run_config, split) if trained is split else None,
         watch=watch,
         folder=folder,
         resume=resume,
@@ -152,6 +209,7 @@ def fit_layers(
             "data": split.dataset.fingerprint,
             "split": split.name,
             **({} if split.cuts is None else {"cuts": split.cuts}),
+            **({} if trained is split else {REFIT: True}),
         },
         keep=Artifact(
             tensors=artifact_tensors(split.dataset.item_ids),

@@ -21,7 +21,7 @@ from seqrec.evaluation import (
     evaluate_relevance,
 )
 from seqrec.experiment import recommend as recommending
-from seqrec.experiment.artifact import artifact_documents, artifact_tensors
+from seqrec.experiment.artifact import REFIT, artifact_documents, artifact_tensors
 from seqrec.experiment.config import RunConfig
 from seqrec.experiment.ledger import note_reading, readings
 from seqrec.experiment.reports import keep_report, kept_report
@@ -70,7 +70,7 @@ class Run:
         Raises:
             DataError: if the run was loaded without its data set.
         """
-        split = self._need_split()
+        split = self.need_split()
         result = self.results(part)
         if per_user is not None:
             result.write(Path(per_user), split.dataset.user_ids, self.item_ids)
@@ -85,8 +85,10 @@ class Run:
 
     def results(self, part: str = "valid") -> NextItemResult | RelevanceResult:
         """What `evaluate` reports on, user by user: for paired comparisons."""
-        split, evaluation = self._need_split(), self.config.evaluation
+        split, evaluation = self.need_split(), self.config.evaluation
         judged = split.part(part)
+        if self.is_refit and part == "valid":
+            raise DataError("a refit was trained on the validation part: judge it on `test`")
         if part == "test":
             self._note_reading()
         if self.config.task == "next_item":
@@ -114,6 +116,11 @@ class Run:
         return UNFINISHED if self.training is None else self.training.status
 
     @property
+    def is_refit(self) -> bool:
+        """Whether the validation part was trained on too: see `refit`."""
+        return bool(self.protocol.get(REFIT))
+
+    @property
     def facts(self) -> dict[str, Any]:
         """How the run came about, for reports: status, steps, minutes, precision, seed."""
         options, ended = self.config.training, self.training
@@ -124,6 +131,8 @@ class Run:
                 facts["targets"] = ended.targets
             facts["minutes"] = round(ended.seconds / 60, 1)
         facts |= {"precision": options.precision, "seed": options.seed}
+        if self.is_refit:
+            facts[REFIT] = True
         if isinstance(self.model, LSTM):
             weights = {"w1": self.model.state_weight, "w2": self.model.mean_weight}
             facts |= {name: round(weight.item(), 4) for name, weight in weights.items()}
@@ -241,7 +250,12 @@ class Run:
             )
         return recommending.known_users(self.dataset, users)
 
-    def _need_split(self) -> Split:
+    def need_split(self) -> Split:
+        """The split, where there is one.
+
+        Raises:
+            DataError: if the run was loaded without its data set.
+        """
         if self.split is None:
             raise DataError("the run was loaded without its data set: load it with `dataset=`")
         return self.split

@@ -17,7 +17,7 @@ Sequences are padded on the left; attention sees no PAD and positions count from
 more padding changes nothing.
 
 B batch, C candidates, D hidden_size, H heads, K = D / H, L length, M places asked for, N items,
-R rows.
+P = R / 2 pairs, R rows.
 """
 
 from __future__ import annotations
@@ -210,10 +210,14 @@ class BERT4Rec(nn.Module):
         return self._encode(tokens_BL, self._position_vectors(tokens_BL.shape[1]), places_M)
 
     def pair_logits(self, tokens_RL: Tensor) -> Tensor:
-        """Relevance logits [R] of rows of int64 tokens [R, L] whose last token is the candidate."""
+        """Relevance logits [R] of rows of int64 tokens [R, L] whose last token is the candidate.
+
+        Rows 2i and 2i + 1 have one history, as those of a `RelevancePairBatch`: a candidate that
+        stays outside leaves it to be read once.
+        """
         if not self.candidate_inside:
-            users_RD = self._pooled_history(tokens_RL[:, :-1])
-            return self.items.pair_scores(users_RD, tokens_RL[:, -1:]).squeeze(1)
+            users_PD = self._pooled_history(tokens_RL[::2, :-1])
+            return self.items.pair_scores(users_PD, tokens_RL[:, -1].view(-1, 2)).flatten()
         positions_LD = self._position_vectors(tokens_RL.shape[1])
         marked_LD = torch.cat([positions_LD[:-1], positions_LD[-1:] + self.candidate_type])
         hidden_RLD = self._encode(tokens_RL, marked_LD)

@@ -75,6 +75,22 @@ def test_finished_cells_are_neither_trained_nor_judged_again(split, everything, 
     assert said == []
 
 
+def test_a_refit_is_a_row_of_its_own_beside_the_run_that_chose_its_steps(split, folder):
+    (found,) = compared(split, folder, tasks=["relevance"], refits=True)
+    assert [r.system for r in found.reports][-2:] == ["lstm", "lstm, refit"]
+    chosen, again = found.reports[-2:]
+    assert again.training["refit"]
+    assert again.training["steps"] == chosen.training["best_step"]
+    assert ("lstm", "lstm, refit") in found.differences
+    place = folder / "toy" / "relevance" / "lstm" / "seed-0"
+    assert (place / "refit" / "best").is_dir()
+
+
+def test_refits_are_judged_on_the_test_part_alone(split, tmp_path):
+    with pytest.raises(ConfigError, match="'test' for refits"):
+        compared(split, tmp_path, part="valid", refits=True)
+
+
 def test_results_of_another_config_are_never_shown(split, folder):
     with pytest.raises(CheckpointError, match=r"config\.lstm\.dropout was 0\.4 and is 0\.5"):
         compared(split, folder, {"lstm": {"dropout": 0.5}})

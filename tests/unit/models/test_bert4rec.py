@@ -141,7 +141,8 @@ def test_pooled_the_logit_is_the_mean_of_the_history_against_the_candidate():
     vectors, biases = model.item_weight()
     user = model(torch.tensor([[2, 3]]))[0].mean(dim=0)
     expected = user @ vectors[4] + biases[4]
-    torch.testing.assert_close(model.pair_logits(torch.tensor([[0, 2, 3, 5]]))[0], expected)
+    rows = torch.tensor([[0, 2, 3, 5], [0, 2, 3, 6]])
+    torch.testing.assert_close(model.pair_logits(rows)[0], expected)
 
 
 def test_a_candidate_inside_cannot_score_the_catalogue():

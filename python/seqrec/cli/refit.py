@@ -1,0 +1,40 @@
+"""`seqrec refit`: the model of a run, trained again with the validation part."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from seqrec.cli.allocator import keep_freed_memory
+from seqrec.cli.options import DataFolder, Overwrite
+
+
+def refit(
+    data: DataFolder,
+    run: Annotated[Path, typer.Option(help="Folder made by `seqrec train`: what was chosen.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the new run.")],
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on where the refit stopped.")
+    ] = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Train a run's model again, from scratch, on its training and validation part.
+
+    It takes the steps that validation chose, with the same seed: what is deployed, and a row of its
+    own beside the validated run's. Only the test part is left to judge it.
+    """
+    from seqrec.data import Dataset
+    from seqrec.experiment import load, refit
+    from seqrec.training import launched_ranks
+
+    keep_freed_memory()
+    dataset = Dataset.load(data)
+    with launched_ranks() as first:
+        again = refit(load(run, dataset=dataset), folder=out, resume=resume, overwrite=overwrite)
+    if not first:
+        return
+    assert again.training is not None  # it has just ended
+    typer.echo(f"{again.status}: {again.training.steps:,} steps, as validation chose in {run}")
+    typer.echo(f"run: {out}\nnext: seqrec evaluate {data} --run {out} --part test")
