@@ -12,11 +12,11 @@ use std::hint::black_box;
 
 use seqrec_core::alias::{Popularity, alias_table};
 use seqrec_core::cloze::{Cloze, cloze_into};
+use seqrec_core::crew::Crew;
 use seqrec_core::log::sort_events;
 use seqrec_core::metrics::rank_metrics;
 use seqrec_core::negatives::{Sampler, negatives_into};
 use seqrec_core::next_item::next_item_into;
-use seqrec_core::parallel::Crew;
 use seqrec_core::plan::{Order, plan_windows};
 use seqrec_core::ranks::rank_counts;
 use seqrec_core::relevance::relevance_sequences_into;

@@ -3,7 +3,7 @@
 use divan::{Bencher, counter::ItemsCount};
 use seqrec_core::{
     Sequences,
-    parallel::{Crew, Helpers},
+    crew::{Crew, Helpers},
     ranks::rank_counts,
     scores::Scores,
 };

@@ -3,7 +3,7 @@
 use divan::{Bencher, counter::ItemsCount};
 use seqrec_core::{
     Sequences,
-    parallel::{Crew, Helpers},
+    crew::{Crew, Helpers},
     scores::Scores,
     topk::top_k,
 };

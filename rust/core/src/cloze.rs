@@ -5,7 +5,7 @@
 
 use multiversion::multiversion;
 
-use crate::parallel::Crew;
+use crate::crew::Crew;
 use crate::rows::{Out, Rows, fits, split, write_front};
 use crate::seed::{Purpose, Stream};
 use crate::window::Windows;
@@ -189,7 +189,7 @@ const LOW_HALF: u64 = u32::MAX as u64;
 /// Returns the number of hidden items.
 ///
 /// ```
-/// use seqrec_core::{Sequences, cloze::{self, Cloze}, parallel::Crew, rows::{Out, Rows}};
+/// use seqrec_core::{Sequences, cloze::{self, Cloze}, crew::Crew, rows::{Out, Rows}};
 /// use seqrec_core::window::{Policy, Windows};
 ///
 /// let sequences = Sequences::new(&[7, 8, 9], &[0], &[3])?;

@@ -4,14 +4,14 @@ use std::ops::Range;
 
 use multiversion::multiversion;
 
-use crate::parallel::Crew;
+use crate::crew::Crew;
 use crate::rows::{Out, split, write_back, write_front};
 use crate::{Error, PAD, Sequences};
 
 /// Writes the last `W` items of each user in `[B, W]`, [`PAD`] before or behind them.
 ///
 /// ```
-/// use seqrec_core::{Sequences, histories::histories_into, parallel::Crew, rows::Out};
+/// use seqrec_core::{Sequences, histories::histories_into, crew::Crew, rows::Out};
 ///
 /// let sequences = Sequences::new(&[7, 8, 9, 5], &[0, 3], &[3, 4])?;
 /// let mut tokens = [0; 4];

@@ -1,7 +1,7 @@
 //! Negative items: what a user has not taken, in bounded time however much was taken.
 
 use crate::alias::Popularity;
-use crate::parallel::Crew;
+use crate::crew::Crew;
 use crate::rows::{Out, Rows, split};
 use crate::seed::{Purpose, Stream};
 use crate::taken::{Marks, Taken};

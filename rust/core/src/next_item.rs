@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use multiversion::multiversion;
 
-use crate::parallel::Crew;
+use crate::crew::Crew;
 use crate::rows::{Out, Rows, fits, split, write_front};
 use crate::window::Windows;
 use crate::{Error, IGNORE, PAD, Sequences};
@@ -15,7 +15,7 @@ use crate::{Error, IGNORE, PAD, Sequences};
 /// inputs end with [`PAD`], targets with [`IGNORE`]. Returns the number of targets.
 ///
 /// ```
-/// use seqrec_core::{Sequences, next_item, parallel::Crew, rows::{Out, Rows}, window::{Policy, Windows}};
+/// use seqrec_core::{Sequences, next_item, crew::Crew, rows::{Out, Rows}, window::{Policy, Windows}};
 ///
 /// let sequences = Sequences::new(&[7, 8, 9], &[0], &[3])?;
 /// let rows = Rows::new(&[0], &[0], 1, 0)?;

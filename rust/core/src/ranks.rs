@@ -5,7 +5,7 @@
 //! counts, which are exact integers, and leaves the rule to its caller.
 //!
 //! ```
-//! use seqrec_core::{parallel::Crew, ranks, scores::Scores, Sequences};
+//! use seqrec_core::{crew::Crew, ranks, scores::Scores, Sequences};
 //!
 //! // One user who has taken item 1; item 4 is the target, item 2 ties with it.
 //! let inputs = Sequences::new(&[1], &[0], &[1])?;
@@ -18,8 +18,8 @@
 use multiversion::multiversion;
 
 use crate::Error;
+use crate::crew::Crew;
 use crate::hidden::Hidden;
-use crate::parallel::Crew;
 use crate::scores::{Scores, column_of};
 
 /// The value of `greater` for a target that is itself in the input: a miss.

@@ -4,9 +4,9 @@
 //! one positive and one negative for each step. `BERT4Rec` reads the candidate as the last token of
 //! its input, so each pair is two rows that differ in that token.
 
+use crate::crew::Crew;
 use crate::negatives::Sampler;
 use crate::next_item::before_last;
-use crate::parallel::Crew;
 use crate::rows::{Out, Rows, fits, split, write_back, write_front};
 use crate::seed::{Purpose, Stream};
 use crate::taken::{Marks, Taken};

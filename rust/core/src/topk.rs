@@ -5,7 +5,7 @@
 //! more than k of them; pieces below the k-th best so far are not looked at again.
 //!
 //! ```
-//! use seqrec_core::{parallel::Crew, scores::Scores, topk, Sequences};
+//! use seqrec_core::{crew::Crew, scores::Scores, topk, Sequences};
 //!
 //! let inputs = Sequences::new(&[3], &[0], &[1])?;
 //! let scores = Scores::new(&[0.1, 0.7, 0.9, 0.7], 4, &[0], inputs, true)?;
@@ -16,8 +16,8 @@
 use multiversion::multiversion;
 
 use crate::buffer::filled;
+use crate::crew::Crew;
 use crate::hidden::Hidden;
-use crate::parallel::Crew;
 use crate::scores::Scores;
 use crate::{Error, PAD};
 

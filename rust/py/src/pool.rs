@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use pyo3::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use seqrec_core::Error;
-use seqrec_core::parallel::{Crew, Helpers};
+use seqrec_core::crew::{Crew, Helpers};
 
 use crate::raise::{ConfigError, raise, raise_panic, raise_threads};
 

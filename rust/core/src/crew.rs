@@ -1,0 +1,324 @@
+//! Who fills a batch: the calling thread, and helpers that stand by for it.
+//!
+//! A batch takes microseconds, as long as it takes to hand it over to a pool and to wait for it. So
+//! the calling thread of a [`Crew`] works too, and is never the last to begin.
+
+use std::iter::Enumerate;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder, Yield};
+
+use crate::Error;
+
+/// Bytes of output that are worth a visit to the queue of rows.
+const PIECE_BYTES: usize = 16 << 10;
+
+/// Bytes of output that are worth waking a thread, which takes longer than to write some of them.
+const WAKE_BYTES: usize = 1 << 20;
+
+/// How long a thread stands by for the next batch; batches that follow each other sooner have one.
+const STAND_BY: Duration = Duration::from_micros(100);
+
+/// Looks at a counter before the calling thread goes to sleep over it.
+const LOOKS: usize = 1 << 10;
+
+/// Threads that help a calling one to fill its batches.
+#[derive(Debug)]
+pub struct Helpers {
+    pool: ThreadPool,
+    standing_by: Arc<AtomicUsize>,
+    began: Instant,
+    /// When the last batch was done, in nanoseconds since `began`.
+    last: AtomicU64,
+}
+
+impl Helpers {
+    /// Helpers that make it `threads` threads with the calling one; `None` if that is alone.
+    ///
+    /// # Errors
+    /// If the system starts no thread.
+    pub fn new(threads: usize) -> Result<Option<Self>, ThreadPoolBuildError> {
+        if threads < 2 {
+            return Ok(None);
+        }
+        let pool = ThreadPoolBuilder::new()
+            .num_threads(threads - 1)
+            .thread_name(|i| format!("seqrec-helper-{i}"))
+            .build()?;
+        Ok(Some(Self {
+            pool,
+            standing_by: Arc::default(),
+            began: Instant::now(),
+            last: AtomicU64::new(0),
+        }))
+    }
+
+    /// Calls `mine` on this thread and `theirs` on as many helpers as the work is worth.
+    fn help(&self, pieces: usize, bytes: usize, mine: impl FnOnce(), theirs: impl Fn() + Sync) {
+        let since_last = self.now().saturating_sub(self.last.load(Ordering::Relaxed));
+        match self.worth_calling(pieces, bytes) {
+            0 => mine(),
+            called => with_help(&self.pool, called, mine, theirs),
+        }
+        self.last.store(self.now(), Ordering::Relaxed);
+        if since_last <= STAND_BY.as_nanos() as u64 {
+            self.stand_by();
+        }
+    }
+
+    fn now(&self) -> u64 {
+        self.began.elapsed().as_nanos() as u64
+    }
+
+    /// How many of them are worth calling for so many pieces of a batch of so many bytes.
+    fn worth_calling(&self, pieces: usize, bytes: usize) -> usize {
+        let ready = if bytes >= WAKE_BYTES {
+            self.pool.current_num_threads()
+        } else {
+            self.standing_by.load(Ordering::Relaxed)
+        };
+        ready.min(pieces.saturating_sub(1))
+    }
+
+    /// Lets them stand by: batches that follow each other closely go on doing so.
+    fn stand_by(&self) {
+        let all = self.pool.current_num_threads();
+        for _ in self.standing_by.load(Ordering::Relaxed)..all {
+            self.standing_by.fetch_add(1, Ordering::Relaxed);
+            let standing_by = Arc::clone(&self.standing_by);
+            self.pool.spawn(move || stand_by(&standing_by));
+        }
+    }
+}
+
+/// Runs what comes in until nothing has for a while: a sleeping thread would have to be woken.
+fn stand_by(standing_by: &AtomicUsize) {
+    let mut last = Instant::now();
+    while last.elapsed() < STAND_BY {
+        if rayon::yield_now() == Some(Yield::Executed) {
+            last = Instant::now();
+        }
+        std::hint::spin_loop();
+    }
+    standing_by.fetch_sub(1, Ordering::Relaxed);
+}
+
+/// Who fills the rows of a batch: the calling thread, and those that it calls for help.
+#[derive(Debug, Clone, Copy)]
+pub struct Crew<'a>(Option<&'a Helpers>);
+
+impl<'a> Crew<'a> {
+    /// The calling thread.
+    pub const ALONE: Crew<'static> = Crew(None);
+
+    /// The calling thread and its helpers.
+    #[must_use]
+    pub const fn with(helpers: &'a Helpers) -> Self {
+        Self(Some(helpers))
+    }
+
+    /// Calls `row(i, rows[i])` on each row of an output and adds up what it returns.
+    ///
+    /// # Errors
+    /// The error of the lowest failing row, whatever the number of threads; the content of the
+    /// output is then unspecified.
+    pub fn fill<P: Send>(
+        self,
+        rows: impl ExactSizeIterator<Item = P> + DoubleEndedIterator + Send,
+        row_bytes: usize,
+        row: impl Fn(usize, P) -> Result<usize, Error> + Sync,
+    ) -> Result<usize, Error> {
+        self.fill_with(rows, row_bytes, || (), |(), i, out| row(i, out))
+    }
+
+    /// As [`Self::fill`], with something that each thread makes for itself and keeps for the call.
+    ///
+    /// # Errors
+    /// As [`Self::fill`].
+    pub fn fill_with<P: Send, S>(
+        self,
+        rows: impl ExactSizeIterator<Item = P> + DoubleEndedIterator + Send,
+        row_bytes: usize,
+        scratch: impl Fn() -> S + Sync,
+        row: impl Fn(&mut S, usize, P) -> Result<usize, Error> + Sync,
+    ) -> Result<usize, Error> {
+        let piece = PIECE_BYTES.div_ceil(row_bytes.max(1));
+        let (pieces, bytes) = (rows.len().div_ceil(piece), rows.len() * row_bytes);
+        let helpers = self
+            .0
+            .map_or(0, |helpers| helpers.pool.current_num_threads());
+        let queue = Queue::new(rows, piece, 1 + helpers);
+        let forwards = || queue.work(Queue::first, &mut scratch(), &row);
+        let backwards = || queue.work(Queue::last, &mut scratch(), &row);
+        match self.0.filter(|_| pieces > 1) {
+            Some(helpers) => helpers.help(pieces, bytes, forwards, backwards),
+            None => forwards(),
+        }
+        queue.outcome()
+    }
+}
+
+/// Calls `mine` on this thread and `theirs` on `called` of the pool; returns when all are done.
+fn with_help(pool: &ThreadPool, called: usize, mine: impl FnOnce(), theirs: impl Fn() + Sync) {
+    let busy = AtomicUsize::new(called);
+    pool.in_place_scope(|scope| {
+        for _ in 0..called {
+            scope.spawn(|_| {
+                theirs();
+                busy.fetch_sub(1, Ordering::Release);
+            });
+        }
+        mine();
+        // The scope waits asleep, and to wake takes longer than what is left to do.
+        for _ in 0..LOOKS {
+            if busy.load(Ordering::Acquire) == 0 {
+                break;
+            }
+            std::hint::spin_loop();
+        }
+    });
+}
+
+/// Rows that threads take in pieces: the calling one from the front, its helpers from the back. So
+/// each finds most of what it writes in its own cache, where it wrote the batch before. Pieces get
+/// smaller towards the end: few visits, and nobody waits long for the last.
+struct Queue<I> {
+    rows: Mutex<I>,
+    /// The least rows of a piece.
+    piece: usize,
+    /// What is left, divided by this, is a piece.
+    pieces_left: usize,
+    total: AtomicUsize,
+    failure: Mutex<Option<(usize, Error)>>,
+}
+
+impl<P, I> Queue<Enumerate<I>>
+where
+    I: ExactSizeIterator<Item = P> + DoubleEndedIterator,
+{
+    fn new(rows: I, piece: usize, threads: usize) -> Self {
+        Self {
+            rows: Mutex::new(rows.enumerate()),
+            piece,
+            pieces_left: 2 * threads,
+            total: AtomicUsize::new(0),
+            failure: Mutex::new(None),
+        }
+    }
+
+    /// A piece from the front, its rows in their order.
+    fn first(&self) -> Vec<(usize, P)> {
+        let mut rows = locked(&self.rows);
+        let n = self.next_piece(rows.len());
+        rows.by_ref().take(n).collect()
+    }
+
+    /// A piece from the back, its rows in their order.
+    fn last(&self) -> Vec<(usize, P)> {
+        let mut rows = locked(&self.rows);
+        let n = self.next_piece(rows.len());
+        let mut piece: Vec<_> = rows.by_ref().rev().take(n).collect();
+        drop(rows);
+        piece.reverse();
+        piece
+    }
+
+    fn next_piece(&self, rows_left: usize) -> usize {
+        self.piece.max(rows_left / self.pieces_left)
+    }
+
+    /// Fills one piece after the other until there is none. Rows after one that fails are filled,
+    /// too: which error is the lowest is known at the end.
+    fn work<S>(
+        &self,
+        next: impl Fn(&Self) -> Vec<(usize, P)>,
+        scratch: &mut S,
+        row: impl Fn(&mut S, usize, P) -> Result<usize, Error>,
+    ) {
+        let mut sum = 0;
+        loop {
+            let piece = next(self);
+            if piece.is_empty() {
+                break;
+            }
+            for (i, out) in piece {
+                match row(scratch, i, out) {
+                    Ok(n) => sum += n,
+                    Err(error) => self.keep(i, error),
+                }
+            }
+        }
+        self.total.fetch_add(sum, Ordering::Relaxed);
+    }
+
+    /// Keeps the error of the lowest row.
+    fn keep(&self, row: usize, error: Error) {
+        let mut kept = locked(&self.failure);
+        if kept.as_ref().is_none_or(|(lowest, _)| row < *lowest) {
+            *kept = Some((row, error));
+        }
+    }
+
+    fn outcome(self) -> Result<usize, Error> {
+        let failure = self.failure.into_inner();
+        match failure.unwrap_or_else(PoisonError::into_inner) {
+            Some((_, error)) => Err(error),
+            None => Ok(self.total.into_inner()),
+        }
+    }
+}
+
+/// A panic in a row is passed on by the scope: what the lock guards is not read any more.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn crew(helpers: Option<&Helpers>) -> Crew<'_> {
+        helpers.map_or(Crew::ALONE, Crew::with)
+    }
+
+    fn refuse(i: usize) -> Error {
+        Error::Range {
+            name: "row",
+            index: i,
+            value: 0,
+            low: 1,
+            high: 1,
+        }
+    }
+
+    #[test]
+    fn the_lowest_failing_row_is_reported_for_any_number_of_threads() {
+        for threads in [1, 2, 4] {
+            let mut out = vec![0u8; 1000];
+            let fail = |i: usize, _: &mut [u8]| if i >= 37 { Err(refuse(i)) } else { Ok(1) };
+            let helpers = Helpers::new(threads).unwrap();
+            let filled = crew(helpers.as_ref()).fill(out.chunks_exact_mut(1), PIECE_BYTES, fail);
+            assert_eq!(filled, Err(refuse(37)));
+        }
+    }
+
+    #[test]
+    fn a_crew_fills_every_row_once_and_adds_up() {
+        for (threads, row_bytes) in [(1, 8), (2, 8), (2, PIECE_BYTES), (4, PIECE_BYTES)] {
+            let helpers = Helpers::new(threads).unwrap();
+            let mut out = vec![0usize; 1000];
+            let count = |i: usize, out: &mut [usize]| {
+                out[0] += i;
+                Ok(i)
+            };
+            for _ in 0..20 {
+                out.fill(0);
+                let sum = crew(helpers.as_ref()).fill(out.chunks_exact_mut(1), row_bytes, count);
+                assert_eq!(sum, Ok(999 * 1000 / 2));
+                assert!(out.iter().enumerate().all(|(i, &value)| value == i));
+            }
+        }
+    }
+}
