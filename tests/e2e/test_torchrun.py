@@ -18,7 +18,8 @@ RANKS = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc
          "--no-python"]  # fmt: skip
 OPTIONS = [
     "--model", "lstm", "--task", "next_item", "--epochs", "1", "--device", "cpu", "--threads", "1",
-    "--set", "lstm.dropout=0.0", "--set", "lstm.embedding_dim=16", "--set", "lstm.hidden_size=24",
+    "--set", "lstm.dropout=0.0", "--set", "lstm.output_dropout=0.0",
+    "--set", "lstm.embedding_dim=16", "--set", "lstm.hidden_size=24",
     "--set", "windows.max_seq_len=20", "--set", "training.ema=0.0",
 ]  # fmt: skip
 

@@ -31,7 +31,9 @@ def curve(name: str, task: str, head: str) -> list[float]:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)
         if name == "lstm":
-            model = LSTM(N, LSTMConfig(embedding_dim=16, hidden_size=24, dropout=0.0))
+            model = LSTM(
+                N, LSTMConfig(embedding_dim=16, hidden_size=24, dropout=0.0, output_dropout=0.0)
+            )
         else:
             options = BERT4RecConfig(
                 hidden_size=16, dropout=0.0, max_seq_len=LENGTH, relevance_head=head

@@ -1,10 +1,11 @@
 """BERT4Rec: a bidirectional Transformer over the history (Sun et al., CIKM 2019, section 3).
 
 Next item is the cloze task: hidden vectors at MASK tokens meet every item, <h, e_c> + b_c; at
-inference one MASK follows the last item (section 3.6). Relevance puts one candidate in the last
-place, marked by a type vector; the mean h of the last layer's vectors over all real tokens gives
-the logit w^T h + b. Its ablation, relevance_head = "pooled", leaves the candidate outside:
-<mean of the history's vectors, e_c> + b_c (protocol, "The models").
+inference one MASK follows the last item (section 3.6). Relevance reads the history alone: the mean
+of the last layer's vectors over its tokens meets the candidate, <mean, e_c> + b_c. With
+relevance_head = "inside" the candidate stands in the last place of the row instead, marked by a
+type vector, and the mean h over all tokens gives w^T h + b: the weaker head on every data set that
+was tried (docs/experiments.md).
 
 # paper: post-LN, positions from the start, a GELU layer before the output, dropout on attention.
 # here: pre-LN with a last LayerNorm, positions from the end, output tied to the items directly and
@@ -50,8 +51,8 @@ class BERT4RecConfig:
         dropout: probability on the input vectors and on the output of every sublayer.
         attention_dropout: probability on attention weights; above 0 a CPU loses its fused kernel.
         max_seq_len: most tokens in a row, MASK and candidate included.
-        relevance_head: where a relevance candidate meets the history: "inside" the layers, or
-            after them against the "pooled" history. Next item does not use it.
+        relevance_head: where a relevance candidate meets the history: after the layers, against
+            the "pooled" history, or "inside" them. Next item does not use it.
     """
 
     hidden_size: int = 128
@@ -61,7 +62,7 @@ class BERT4RecConfig:
     dropout: float = 0.2
     attention_dropout: float = 0.0
     max_seq_len: int = 32
-    relevance_head: Literal["inside", "pooled"] = "inside"
+    relevance_head: Literal["inside", "pooled"] = "pooled"
 
     def __post_init__(self) -> None:
         for name in ("hidden_size", "num_layers", "num_heads", "ff_multiplier"):

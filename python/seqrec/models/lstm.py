@@ -33,7 +33,8 @@ class LSTMConfig:
         embedding_dim: D, the width of item vectors and of the user vector.
         hidden_size: H, the width of the LSTM's state.
         num_layers: stacked LSTM layers.
-        dropout: probability on the LSTM's input, between its layers and on the user vector.
+        dropout: probability on the LSTM's input and between its layers.
+        output_dropout: probability on the user vector; sparse data want less (docs/experiments.md).
         layer_norm: whether the user vector is normalised before it meets the items.
     """
 
@@ -41,13 +42,16 @@ class LSTMConfig:
     hidden_size: int = 512
     num_layers: int = 1
     dropout: float = 0.4
+    output_dropout: float = 0.4
     layer_norm: bool = True
 
     def __post_init__(self) -> None:
         cfg.check(self.embedding_dim >= 1, "lstm.embedding_dim", self.embedding_dim, "at least 1")
         cfg.check(self.hidden_size >= 1, "lstm.hidden_size", self.hidden_size, "at least 1")
         cfg.check(self.num_layers >= 1, "lstm.num_layers", self.num_layers, "at least 1")
-        cfg.check(0 <= self.dropout < 1, "lstm.dropout", self.dropout, "at least 0 and below 1")
+        for name in ("dropout", "output_dropout"):
+            value = getattr(self, name)
+            cfg.check(0 <= value < 1, f"lstm.{name}", value, "at least 0 and below 1")
 
 
 class LSTM(nn.Module):
@@ -63,6 +67,7 @@ class LSTM(nn.Module):
         width, state = config.embedding_dim, config.hidden_size
         self.items = ItemTable(n_items, width)
         self.dropout = Dropout(config.dropout)
+        self.output_dropout = Dropout(config.output_dropout)
         between = config.dropout if config.num_layers > 1 else 0.0
         self.lstm = nn.LSTM(width, state, config.num_layers, batch_first=True, dropout=between)
         self.project = nn.Identity() if state == width else nn.Linear(state, width, bias=False)
@@ -102,7 +107,7 @@ class LSTM(nn.Module):
         if places_M is not None:
             states, means = states.flatten(0, 1)[places_M], means.flatten(0, 1)[places_M]
         users = self.state_weight * self.project(states) + self.mean_weight * means
-        return self.dropout(self.norm(users))
+        return self.output_dropout(self.norm(users))
 
     def item_weight(self) -> tuple[Tensor, Tensor]:
         """The vectors e_c [N, D] and biases b_c [N] of the items 1..N."""

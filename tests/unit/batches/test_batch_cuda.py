@@ -18,7 +18,7 @@ ROWS = ClozeRows(Sequences.from_lists(LISTS), 900)
 
 
 def test_buffers_are_page_locked():
-    assert Buffers(pinned=True).take("tokens", (3, 4), torch.int64).is_pinned()
+    assert Buffers(pinned=True).take("tokens", (3, 4), torch.int64).tensor.is_pinned()
 
 
 @pytest.mark.parametrize("prefetch", [True, False])

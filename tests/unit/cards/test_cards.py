@@ -156,7 +156,8 @@ def test_cells_of_a_comparison_have_their_test_numbers(split, tmp_path):
 
 
 def test_relevance_is_used_by_its_pairs(split, tmp_path):
-    trained(split, tmp_path / "run", "bert4rec", "relevance")
+    inside = {"relevance_head": "inside"}
+    trained(split, tmp_path / "run", "bert4rec", "relevance", bert4rec=inside)
     text = to_markdown(read_card([tmp_path / "run"]))
     assert "run.predict_proba(" in text
     assert "ranking needs `candidates=`" in text

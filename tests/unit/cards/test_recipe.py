@@ -23,7 +23,7 @@ from seqrec.experiment import resolve
             "model": "bert4rec", "task": "next_item", "windows": {"max_seq_len": 30},
             "training": {"betas": [0.9, 0.95]},
         },
-        {"model": "bert4rec", "task": "relevance", "bert4rec": {"relevance_head": "pooled"}},
+        {"model": "bert4rec", "task": "relevance", "bert4rec": {"relevance_head": "inside"}},
     ],
 )  # fmt: skip
 def test_recipe_of_a_config_is_the_one_it_came_from(recipe):

@@ -120,7 +120,7 @@ def test_pair_scores_are_the_logits_of_rows_with_the_candidate_last(head):
 
 
 def test_inside_the_logit_is_w_times_the_mean_of_the_real_vectors():
-    model = bert4rec("relevance")
+    model = bert4rec("relevance", relevance_head="inside")
     with torch.no_grad():
         model.candidate_type.zero_()
     hidden = model(torch.tensor([[0, 0, 2, 5]]))[0]
@@ -129,7 +129,7 @@ def test_inside_the_logit_is_w_times_the_mean_of_the_real_vectors():
 
 
 def test_inside_the_candidate_type_marks_the_candidate():
-    model, rows = bert4rec("relevance"), torch.tensor([[2, 5]])
+    model, rows = bert4rec("relevance", relevance_head="inside"), torch.tensor([[2, 5]])
     marked = model.pair_logits(rows)
     with torch.no_grad():
         model.candidate_type.zero_()
@@ -147,7 +147,7 @@ def test_pooled_the_logit_is_the_mean_of_the_history_against_the_candidate():
 
 def test_a_candidate_inside_cannot_score_the_catalogue():
     with pytest.raises(DataError, match="relevance_head = 'pooled'"):
-        bert4rec("relevance").score_next(torch.tensor([[1]]))
+        bert4rec("relevance", relevance_head="inside").score_next(torch.tensor([[1]]))
 
 
 def test_attention_reads_no_padding():
@@ -241,7 +241,7 @@ def test_the_names_of_the_weights_are_stable():
     assert set(bert4rec("relevance", relevance_head="pooled").state_dict()) == (
         shared | {"items.bias"}
     )
-    assert set(bert4rec("relevance").state_dict()) == (
+    assert set(bert4rec("relevance", relevance_head="inside").state_dict()) == (
         shared | {"candidate_type", "relevance.weight", "relevance.bias"}
     )
 

@@ -97,6 +97,12 @@ def test_dropout_acts_in_training_alone():
     assert not torch.equal(model(tokens), model(tokens))
 
 
+def test_the_user_vector_has_a_dropout_of_its_own():
+    tokens = torch.tensor([[1, 2, 3]])
+    assert (lstm(dropout=0.5, output_dropout=0.0).train()(tokens) != 0).all()
+    assert (lstm(dropout=0.0, output_dropout=0.9).train()(tokens) == 0).any()
+
+
 def test_there_is_no_projection_between_equal_sizes():
     assert not list(lstm(hidden_size=4).project.parameters())
 
@@ -108,18 +114,26 @@ def test_there_is_no_projection_between_equal_sizes():
         {"hidden_size": 7},
         {"num_layers": 2},
         {"dropout": 0.5},
+        {"output_dropout": 0.5},
         {"layer_norm": False},
     ],
 )
 def test_every_option_changes_the_model(change):
     assert set(LSTMConfig.__dataclass_fields__) == {
-        "embedding_dim", "hidden_size", "num_layers", "dropout", "layer_norm",
+        "embedding_dim", "hidden_size", "num_layers", "dropout", "output_dropout", "layer_norm",
     }  # fmt: skip
     assert repr(lstm(**change)) != repr(lstm())
 
 
 @pytest.mark.parametrize(
-    "option", [{"embedding_dim": 0}, {"hidden_size": 0}, {"num_layers": 0}, {"dropout": 1.0}]
+    "option",
+    [
+        {"embedding_dim": 0},
+        {"hidden_size": 0},
+        {"num_layers": 0},
+        {"dropout": 1.0},
+        {"output_dropout": -0.1},
+    ],
 )
 def test_options_out_of_range_are_refused(option):
     with pytest.raises(ConfigError, match=f"lstm.{next(iter(option))}"):

@@ -17,7 +17,7 @@ CELLS = [(model, task) for model in ("lstm", "bert4rec") for task in ("next_item
 def new_model(name, task, head="inside"):
     torch.manual_seed(0)
     if name == "lstm":
-        return LSTM(N, LSTMConfig(embedding_dim=8, hidden_size=6, dropout=0.0))
+        return LSTM(N, LSTMConfig(embedding_dim=8, hidden_size=6, dropout=0.0, output_dropout=0.0))
     options = BERT4RecConfig(hidden_size=8, dropout=0.0, max_seq_len=6, relevance_head=head)
     return BERT4Rec(N, options, task)
 
