@@ -22,9 +22,25 @@ ModelName = Literal["lstm", "bert4rec"]
 TaskName = Literal["next_item", "relevance"]
 MODELS: tuple[ModelName, ...] = ("lstm", "bert4rec")
 TASKS: tuple[TaskName, ...] = ("next_item", "relevance")
-# A Transformer takes twice the LSTM's rate (docs/experiments.md). A warm-up is for recipes: on a
-# small data set a hundred steps are the whole run.
-BERT4REC_TRAINING = {"lr": 2e-3, "betas": [0.9, 0.98]}
+# Where a cell does better with other values than those of the classes (docs/experiments.md). Next
+# item wants wide item vectors, whose product with the user has to tell all items apart; relevance
+# starts from co-occurrence in the whole history, and overfits within a few epochs on sparse data.
+# A warm-up is for recipes: on a small data set a hundred steps are the whole run.
+CELL_DEFAULTS: dict[tuple[ModelName, TaskName], dict[str, dict[str, Any]]] = {
+    ("lstm", "next_item"): {"lstm": {"embedding_dim": 256}},
+    ("lstm", "relevance"): {
+        "lstm": {"output_dropout": 0.2},
+        "start": {"window": 50},
+        "training": {"epochs": 10},
+    },
+    ("bert4rec", "next_item"): {"training": {"lr": 2e-3, "betas": [0.9, 0.98]}},
+    ("bert4rec", "relevance"): {
+        "bert4rec": {"dropout": 0.3},
+        "relevance": {"targets_per_user": 32},
+        "start": {"window": 50},
+        "training": {"epochs": 10, "batch_size": 256, "betas": [0.9, 0.98]},
+    },
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,13 +177,10 @@ def defaults(
     tables: dict[str, Any] = {"model": model, "task": task, "objective": {"loss": loss}}
     for table in sorted(_tables(model, task, loss)):
         tables[table] = {}
-    tables["training"] = {
-        "monitor": "accuracy" if task == "relevance" else f"ndcg@{k}",
-        **(BERT4REC_TRAINING if model == "bert4rec" else {}),
-    }
+    tables["training"] = {"monitor": "accuracy" if task == "relevance" else f"ndcg@{k}"}
     if task == "next_item" and loss != "ce":
         tables["negatives"] = {"num_negatives": 256}
-    return tables
+    return config.merge(tables, CELL_DEFAULTS[model, task])
 
 
 def resolve(
