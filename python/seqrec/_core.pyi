@@ -16,7 +16,6 @@ __all__ = [
     "bootstrap_means",
     "contain",
     "count_items",
-    "count_pairs",
     "draw_evaluation_negatives",
     "encode_integers",
     "encode_strings",
@@ -40,6 +39,7 @@ __all__ = [
     "sorted_sets",
     "threads",
     "top_k",
+    "weigh_pairs",
 ]
 
 # --- pool.rs -------------------------------------------------------------------------------------
@@ -117,16 +117,15 @@ def contain(
 ) -> NDArray[np.bool_]:
     """Whether targets[i] is among the items of user users[i]."""
 
-def count_pairs(
+def weigh_pairs(
     items: NDArray[np.int32],
     starts: NDArray[np.int64],
     stops: NDArray[np.int64],
     window: int,
-    ordered: bool,
-) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]]:
-    """(rows, columns, counts[nnz, window]): how often two items stand at distance d + 1.
+) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float64]]:
+    """(rows, columns, weights): sums of 1 / d of two items at distance d <= window.
 
-    ordered: (earlier, later) as they stand; else (smaller id, larger id). Sorted by (row, column).
+    Pairs are (smaller id, larger id), sorted.
     """
 
 def keyed_hash(

@@ -53,7 +53,7 @@ CALLS = {
     "sorted_sets": ITEMS,
     "count_items": {**ITEMS, "n_items": 3},
     "contain": {**ITEMS, "users": ROWS["users"], "targets": np.array([4, 2], I32)},
-    "count_pairs": {**ITEMS, "window": 2, "ordered": True},
+    "weigh_pairs": {**ITEMS, "window": 2},
     "keyed_hash": {"purpose": "small", "part": "", **TEXTS, "draw": "", "attempt": ""},
     "draw_evaluation_negatives": {
         "purpose": "uniform", "part": "test", **TEXTS, **ITEMS, "users": ROWS["users"],

@@ -51,10 +51,9 @@ def positive_pmi(train: Sequences, n_items: int, *, window: int = 5) -> sparse.c
 
     Item j is row and column j - 1. An item beside itself says nothing about others: left out.
     """
-    rows, columns, counts = _core.count_pairs(train.items, train.starts, train.stops, window, False)
+    rows, columns, weights = _core.weigh_pairs(train.items, train.starts, train.stops, window)
     apart = rows != columns
-    rows, columns = rows[apart] - 1, columns[apart] - 1
-    weights = counts[apart] @ (1.0 / np.arange(1, window + 1))
+    rows, columns, weights = rows[apart] - 1, columns[apart] - 1, weights[apart]
     both = (np.concatenate([rows, columns]), np.concatenate([columns, rows]))
     matrix = sparse.csr_array((np.concatenate([weights, weights]), both), shape=(n_items, n_items))
     totals = matrix.sum(axis=1)

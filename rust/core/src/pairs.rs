@@ -1,64 +1,57 @@
-//! How often two items stand near one another in a user's history, for each distance.
+//! How close two items stand to one another in the users' histories: the sum of 1 / distance.
 //!
-//! Counts are integers, weighted by whoever reads them, so the result is exact. Pairs are counted
-//! item by item: the places of an item are grouped first, and its neighbours are then added up in
-//! one row. Memory is that of the log and of the answer; pairs are never listed.
+//! Each distance is counted in integers and weighted at the end, so the result depends on no order.
+//! Pairs are counted item by item: the places of an item are grouped first, and its neighbours are
+//! then added up in one row. Memory is that of the log and of the answer, whatever the window;
+//! pairs are never listed.
 
 use crate::sets::{ids_in, totals};
 use crate::{Error, Sequences, log, shares, vocab};
 
-/// The largest window: the answer holds that many numbers for each pair.
+/// The largest window: a row holds that many numbers for each neighbour of an item.
 pub const MAX_WINDOW: usize = 1024;
 
-/// Counts of the pairs that occur, sorted by (row, column).
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// The pairs that occur, sorted by (row, column).
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Pairs {
-    /// First item of each pair.
+    /// The smaller item of each pair.
     pub rows: Vec<i32>,
-    /// Second item of each pair.
+    /// The larger one.
     pub columns: Vec<i32>,
-    /// For each pair `window` numbers: how often the two stand at distance 1, 2, ...
-    pub counts: Vec<i64>,
+    /// The sum of 1 / d over the times that the two stand at distance d.
+    pub weights: Vec<f64>,
 }
 
-/// Counts ordered pairs: (earlier item, later item).
+/// Weighs the pairs of items that stand within `window` places of each other.
 ///
 /// ```
-/// use seqrec_core::{Sequences, pairs::count_ordered_pairs};
-/// let pairs = count_ordered_pairs(&Sequences::new(&[7, 5, 7], &[0], &[3])?, 2)?;
-/// assert_eq!(pairs.rows, [5, 7, 7]);
-/// assert_eq!(pairs.columns, [7, 5, 7]);
-/// assert_eq!(pairs.counts, [1, 0, 1, 0, 0, 1]);
+/// use seqrec_core::{Sequences, pairs::weigh_pairs};
+/// let pairs = weigh_pairs(&Sequences::new(&[7, 5, 7], &[0], &[3])?, 2)?;
+/// assert_eq!(pairs.rows, [5, 7]);
+/// assert_eq!(pairs.columns, [7, 7]);
+/// assert_eq!(pairs.weights, [2.0, 0.5]);
 /// # Ok::<(), seqrec_core::Error>(())
 /// ```
 ///
 /// # Errors
 /// [`Error::Option`] for a window outside `1..=MAX_WINDOW`, [`Error::Slice`] for a bad range,
 /// [`Error::Range`] for an item below 1.
-pub fn count_ordered_pairs(sequences: &Sequences<'_>, window: usize) -> Result<Pairs, Error> {
-    count(sequences, window, |events, place, row| {
-        events.later(place, window, |item, distance| row.add(item, distance));
-    })
-}
-
-/// Counts pairs without order: (smaller item, larger item).
-///
-/// # Errors
-/// As [`count_ordered_pairs`].
-pub fn count_unordered_pairs(sequences: &Sequences<'_>, window: usize) -> Result<Pairs, Error> {
-    count(sequences, window, |events, place, row| {
-        let own = events.codes[place];
-        events.later(place, window, |code, distance| {
-            if code >= own {
-                row.add(code, distance);
+pub fn weigh_pairs(sequences: &Sequences<'_>, window: usize) -> Result<Pairs, Error> {
+    check(sequences, window)?;
+    let (events, items) = Events::of(sequences)?;
+    let places = log::sort_events(&events.codes, None)?;
+    let bounds = log::offsets(&events.codes, items.len());
+    let parts = shares::map(shares::cut(&bounds, 8 * shares::threads()), |codes| {
+        let (mut part, mut row) = (Pairs::default(), Row::new(items.len(), window));
+        for code in codes {
+            for &place in &places[bounds[code]..bounds[code + 1]] {
+                row.add_neighbours(&events, place as usize);
             }
-        });
-        events.earlier(place, window, |code, distance| {
-            if code > own {
-                row.add(code, distance);
-            }
-        });
-    })
+            row.move_to(&mut part, code, &items);
+        }
+        part
+    });
+    Ok(Pairs::concat(&parts))
 }
 
 /// The events of all users, end to end.
@@ -105,29 +98,6 @@ impl Events {
     }
 }
 
-/// Groups the places of each item, and counts the neighbours of one item after another.
-fn count(
-    sequences: &Sequences<'_>,
-    window: usize,
-    add_neighbours: impl Fn(&Events, usize, &mut Row) + Sync + Send,
-) -> Result<Pairs, Error> {
-    check(sequences, window)?;
-    let (events, items) = Events::of(sequences)?;
-    let places = log::sort_events(&events.codes, None)?;
-    let bounds = log::offsets(&events.codes, items.len());
-    let parts = shares::map(shares::cut(&bounds, 8 * shares::threads()), |codes| {
-        let (mut part, mut row) = (Pairs::default(), Row::new(items.len(), window));
-        for code in codes {
-            for &place in &places[bounds[code]..bounds[code + 1]] {
-                add_neighbours(&events, place as usize, &mut row);
-            }
-            row.move_to(&mut part, code, &items);
-        }
-        part
-    });
-    Ok(Pairs::concat(&parts))
-}
-
 fn check(sequences: &Sequences<'_>, window: usize) -> Result<(), Error> {
     if !(1..=MAX_WINDOW).contains(&window) {
         return Err(Error::Option {
@@ -170,6 +140,22 @@ impl Row {
         }
     }
 
+    /// Counts the neighbours of an event; the smaller item of a pair counts it, in a pair of equals
+    /// the earlier.
+    fn add_neighbours(&mut self, events: &Events, place: usize) {
+        let (own, window) = (events.codes[place], self.window);
+        events.later(place, window, |code, distance| {
+            if code >= own {
+                self.add(code, distance);
+            }
+        });
+        events.earlier(place, window, |code, distance| {
+            if code > own {
+                self.add(code, distance);
+            }
+        });
+    }
+
     fn add(&mut self, column: i32, distance: usize) {
         let place = &mut self.place[column as usize];
         if *place == Self::NONE {
@@ -188,7 +174,9 @@ impl Row {
             pairs.rows.push(items[code] as i32);
             pairs.columns.push(items[column as usize] as i32);
             let counts = &self.counts[base..base + self.window];
-            pairs.counts.extend_from_slice(counts);
+            let near = (1..).zip(counts);
+            let weight = near.map(|(distance, &count)| count as f64 / f64::from(distance));
+            pairs.weights.push(weight.sum());
             self.place[column as usize] = Self::NONE;
         }
         self.columns.clear();
@@ -199,11 +187,11 @@ impl Row {
 impl Pairs {
     fn concat(parts: &[Self]) -> Self {
         let join = |of: fn(&Self) -> &[i32]| parts.iter().map(of).collect::<Vec<_>>().concat();
-        let counts: Vec<&[i64]> = parts.iter().map(|part| &part.counts[..]).collect();
+        let weights: Vec<&[f64]> = parts.iter().map(|part| &part.weights[..]).collect();
         Self {
             rows: join(|part| &part.rows),
             columns: join(|part| &part.columns),
-            counts: counts.concat(),
+            weights: weights.concat(),
         }
     }
 }
@@ -215,26 +203,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn unordered_pairs_put_the_smaller_item_first() {
+    fn the_smaller_item_comes_first() {
         let sequences = Sequences::new(&[9, 2, 9, 9], &[0], &[4]).unwrap();
-        let pairs = count_unordered_pairs(&sequences, 2).unwrap();
+        let pairs = weigh_pairs(&sequences, 2).unwrap();
         assert_eq!((pairs.rows, pairs.columns), (vec![2, 9], vec![9, 9]));
-        assert_eq!(pairs.counts, [2, 1, 1, 1]);
+        assert_eq!(pairs.weights, [2.5, 1.5]);
     }
 
     #[test]
     fn pairs_never_cross_users() {
         let sequences = Sequences::new(&[1, 2, 3], &[0, 2, 2], &[2, 2, 3]).unwrap();
-        let pairs = count_ordered_pairs(&sequences, 5).unwrap();
+        let pairs = weigh_pairs(&sequences, 5).unwrap();
         assert_eq!((pairs.rows, pairs.columns), (vec![1], vec![2]));
-        assert_eq!(pairs.counts, [1, 0, 0, 0, 0]);
+        assert_eq!(pairs.weights, [1.0]);
     }
 
     #[test]
     fn a_window_of_nothing_is_refused() {
         let sequences = Sequences::new(&[1, 2], &[0], &[2]).unwrap();
-        assert!(count_ordered_pairs(&sequences, 0).is_err());
-        assert!(count_ordered_pairs(&sequences, MAX_WINDOW + 1).is_err());
+        assert!(weigh_pairs(&sequences, 0).is_err());
+        assert!(weigh_pairs(&sequences, MAX_WINDOW + 1).is_err());
     }
 
     proptest! {
@@ -245,15 +233,12 @@ mod tests {
         ) {
             let stops = [items.len() as i64];
             let sequences = Sequences::new(&items, &[0], &stops).unwrap();
-            let pairs: i64 = (1..=window).map(|d| items.len().saturating_sub(d) as i64).sum();
-            for counted in [
-                count_ordered_pairs(&sequences, window).unwrap(),
-                count_unordered_pairs(&sequences, window).unwrap(),
-            ] {
-                prop_assert_eq!(counted.counts.iter().sum::<i64>(), pairs);
-                let places: Vec<_> = counted.rows.iter().zip(&counted.columns).collect();
-                prop_assert!(places.is_sorted_by(|a, b| a < b));
-            }
+            let near = |d: usize| items.len().saturating_sub(d) as f64 / d as f64;
+            let total: f64 = (1..=window).map(near).sum();
+            let pairs = weigh_pairs(&sequences, window).unwrap();
+            prop_assert!((pairs.weights.iter().sum::<f64>() - total).abs() < 1e-9);
+            let places: Vec<_> = pairs.rows.iter().zip(&pairs.columns).collect();
+            prop_assert!(places.is_sorted_by(|a, b| a < b));
         }
     }
 }

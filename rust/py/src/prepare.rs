@@ -177,31 +177,23 @@ fn contain<'py>(
 }
 
 #[pyfunction]
-fn count_pairs<'py>(
+fn weigh_pairs<'py>(
     py: Python<'py>,
     items: PyReadonlyArray1<'py, i32>,
     starts: PyReadonlyArray1<'py, i64>,
     stops: PyReadonlyArray1<'py, i64>,
     window: usize,
-    ordered: bool,
 ) -> PyResult<(
     Bound<'py, PyArray1<i32>>,
     Bound<'py, PyArray1<i32>>,
-    Bound<'py, PyArray2<i64>>,
+    Bound<'py, PyArray1<f64>>,
 )> {
     let sequences = sequences(&items, &starts, &stops)?;
-    let counted = run(py, || {
-        if ordered {
-            pairs::count_ordered_pairs(&sequences, window)
-        } else {
-            pairs::count_unordered_pairs(&sequences, window)
-        }
-    })?;
-    let shape = [counted.rows.len(), window];
+    let found = run(py, || pairs::weigh_pairs(&sequences, window))?;
     Ok((
-        counted.rows.into_pyarray(py),
-        counted.columns.into_pyarray(py),
-        counted.counts.into_pyarray(py).reshape(shape)?,
+        found.rows.into_pyarray(py),
+        found.columns.into_pyarray(py),
+        found.weights.into_pyarray(py),
     ))
 }
 
@@ -267,7 +259,7 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(sorted_sets, module)?)?;
     module.add_function(wrap_pyfunction!(count_items, module)?)?;
     module.add_function(wrap_pyfunction!(contain, module)?)?;
-    module.add_function(wrap_pyfunction!(count_pairs, module)?)?;
+    module.add_function(wrap_pyfunction!(weigh_pairs, module)?)?;
     module.add_function(wrap_pyfunction!(keyed_hash, module)?)?;
     module.add_function(wrap_pyfunction!(draw_evaluation_negatives, module)?)
 }
