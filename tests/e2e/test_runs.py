@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import seqrec as sr
+from seqrec.config import merge
 from seqrec.data import Dataset
 from seqrec.errors import CheckpointError, ConfigError, DataError
 
@@ -124,9 +125,16 @@ def test_only_candidates_are_ranked(runs):
     assert frame.probability.between(0, 1).all()
 
 
-def test_bert4rec_relevance_without_candidates_says_what_to_do(runs):
+def test_a_candidate_inside_needs_candidates_and_says_so(split, quick):
+    options = merge(quick("bert4rec"), {"bert4rec": {"relevance_head": "inside"}})
+    run = sr.fit("bert4rec", split, task="relevance", config=options, epochs=1)
     with pytest.raises(DataError, match="give candidates"):
-        runs("bert4rec", "relevance").recommend(users=[1])
+        run.recommend(users=[1])
+    assert len(run.recommend(users=[1], candidates=[2, 8], filter_seen=False)) == 2
+
+
+def test_a_candidate_outside_can_be_any_item(runs):
+    assert len(runs("bert4rec", "relevance").recommend(users=[1], k=5)) == 5
 
 
 def test_probabilities_of_the_whole_catalogue_sum_to_one(runs, split):

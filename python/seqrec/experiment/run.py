@@ -175,8 +175,8 @@ class Run:
             k: length of the lists; shorter where fewer items remain.
             filter_seen: leave out the items of the history; None: as the run is evaluated.
             exclude: raw ids of items that nobody gets.
-            candidates: raw ids of the only items to rank. BERT4Rec judges relevance for given
-                candidates only, so it needs them there.
+            candidates: raw ids of the only items to rank. BERT4Rec with its relevance head inside
+                judges given candidates only, so it needs them.
             unknown: what to do with items that the model does not know: "skip" them (the frame's
                 `attrs["unknown_items"]` counts) or "error".
 
