@@ -176,7 +176,7 @@ def _difference(first: Result, second: Result, metric: str) -> Difference:
         assert isinstance(second, NextItemResult)  # systems of one task
         return compare_next_item(first, second)[metric]
     assert not isinstance(second, NextItemResult)
-    return compare_relevance(first, second)[metric]
+    return compare_relevance(first, second, only=[metric])[metric]
 
 
 class _Clock:
