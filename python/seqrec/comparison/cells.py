@@ -13,7 +13,7 @@ from seqrec.comparison.results import Judged, load_judged, results_place, save_j
 from seqrec.data import NegativesKind, Split
 from seqrec.errors import ConfigError
 from seqrec.evaluation import EvalConfig
-from seqrec.experiment import MODELS, Run, RunConfig, fit_layers, readings, refit, resolve
+from seqrec.experiment import MODELS, REFIT, Run, RunConfig, fit_layers, readings, refit, resolve
 
 POPULARITY = "relevance-popularity"
 # What each table asks; the last one is a row of its own in the protocol.
@@ -83,8 +83,8 @@ class Cell:
         return refit(chosen, folder=self.folder, resume=True)
 
     def _identity(self, split: Split) -> dict[str, Any]:
-        again = {} if self.refit_of is None else {"refit": True}
-        return {"config": self.config.identity(), "split": split.protocol(), **again}
+        is_refit = {} if self.refit_of is None else {REFIT: True}
+        return {"config": self.config.identity(), "split": split.protocol(), **is_refit}
 
 
 def plan_cells(
@@ -119,8 +119,7 @@ def plan_cells(
             cell = Cell(model, seed, place, seeded, resolve(seeded)[0])
             cells.append(cell)
             if refits:
-                again = dataclasses.replace(cell, folder=place / "refit", refit_of=place)
-                cells.append(again)
+                cells.append(dataclasses.replace(cell, folder=place / REFIT, refit_of=place))
     _check_rules(question, cells)
     return cells
 

@@ -1,5 +1,6 @@
 """The wiring: a run from its config to a model that can be judged, saved and asked."""
 
+from seqrec.experiment.artifact import REFIT
 from seqrec.experiment.config import MODELS, TASKS, RunConfig, resolve
 from seqrec.experiment.fit import fit, fit_layers, refit
 from seqrec.experiment.ledger import readings
@@ -8,6 +9,7 @@ from seqrec.experiment.run import Run
 
 __all__ = [
     "MODELS",
+    "REFIT",
     "TASKS",
     "Run",
     "RunConfig",

@@ -186,9 +186,8 @@ def _fit(
     model = build_model(run_config, trained)
     options = run_config.identity()
     del options["training"]  # the loop compares its own options
-    rows, protocol = build_rows(run_config, trained), model_protocol(split)
-    if trained is not split:
-        protocol[REFIT] = True
+    is_refit = {} if trained is split else {REFIT: True}
+    rows, protocol = build_rows(run_config, trained), {**model_protocol(split), **is_refit}
     result = train(
         model,
         build_stream(rows, run_config, device),
@@ -199,7 +198,7 @@ def _fit(
             log_q=None if rows.negatives is None else rows.negatives.log_q,
         ),
         config=run_config.training,
-        validate=build_validate(run_config, split) if trained is split else None,
+        validate=None if is_refit else build_validate(run_config, split),
         watch=watch,
         folder=folder,
         resume=resume,
@@ -209,7 +208,7 @@ def _fit(
             "data": split.dataset.fingerprint,
             "split": split.name,
             **({} if split.cuts is None else {"cuts": split.cuts}),
-            **({} if trained is split else {REFIT: True}),
+            **is_refit,
         },
         keep=Artifact(
             tensors=artifact_tensors(split.dataset.item_ids),

@@ -283,24 +283,20 @@ mod tests {
         helpers.map_or(Crew::ALONE, Crew::with)
     }
 
-    fn refuse(i: usize) -> Error {
-        Error::Range {
-            name: "row",
-            index: i,
-            value: 0,
-            low: 1,
-            high: 1,
-        }
-    }
-
     #[test]
     fn the_lowest_failing_row_is_reported_for_any_number_of_threads() {
         for threads in [1, 2, 4] {
             let mut out = vec![0u8; 1000];
-            let fail = |i: usize, _: &mut [u8]| if i >= 37 { Err(refuse(i)) } else { Ok(1) };
+            let fail = |i: usize, _: &mut [u8]| {
+                if i >= 37 {
+                    Err(Error::of_row(i))
+                } else {
+                    Ok(1)
+                }
+            };
             let helpers = Helpers::new(threads).unwrap();
             let filled = crew(helpers.as_ref()).fill(out.chunks_exact_mut(1), PIECE_BYTES, fail);
-            assert_eq!(filled, Err(refuse(37)));
+            assert_eq!(filled, Err(Error::of_row(37)));
         }
     }
 

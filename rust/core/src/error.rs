@@ -128,3 +128,17 @@ pub enum Error {
         limit: usize,
     },
 }
+
+#[cfg(test)]
+impl Error {
+    /// Some error of a row, to see which row is reported.
+    pub(crate) fn of_row(index: usize) -> Self {
+        Self::Range {
+            name: "row",
+            index,
+            value: 0,
+            low: 1,
+            high: 1,
+        }
+    }
+}

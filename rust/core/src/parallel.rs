@@ -68,16 +68,6 @@ pub(crate) fn lowest_error(
 mod tests {
     use super::*;
 
-    fn refuse(i: usize) -> Error {
-        Error::Range {
-            name: "row",
-            index: i,
-            value: 0,
-            low: 1,
-            high: 1,
-        }
-    }
-
     #[test]
     fn the_lowest_failing_row_is_reported_for_any_number_of_threads() {
         for threads in [1, 2, 4] {
@@ -86,10 +76,16 @@ mod tests {
                 .build()
                 .unwrap();
             let mut out = vec![0u8; 1000];
-            let fail = |i: usize, _: &mut [u8]| if i >= 37 { Err(refuse(i)) } else { Ok(()) };
+            let fail = |i: usize, _: &mut [u8]| {
+                if i >= 37 {
+                    Err(Error::of_row(i))
+                } else {
+                    Ok(())
+                }
+            };
             assert_eq!(
                 pool.install(|| fill_rows(&mut out, 1, fail)),
-                Err(refuse(37))
+                Err(Error::of_row(37))
             );
         }
     }
