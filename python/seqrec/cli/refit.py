@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from seqrec.cli.allocator import keep_freed_memory
+from seqrec.allocator import keep_freed_memory
 from seqrec.cli.options import DataFolder, Overwrite
 
 

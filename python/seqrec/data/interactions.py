@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqrec import _core
+from seqrec.allocator import give_back_freed_memory
 from seqrec.data.arrays import Joined, check_array
 from seqrec.data.columns import (
     Columns,
@@ -203,10 +204,13 @@ class Interactions:
             start += len(piece["user"])
             del piece  # before the next one is read
         users, items = read["user"].array, read["item"].array
+        in_pieces = len(ids["user"]) > 1
         user_ids = merge_vocabularies(users, ids["user"], table.names["user"])
         item_ids = merge_vocabularies(items, ids["item"], table.names["item"])
         times = read["time"].array if "time" in read else None
         ratings = read["rating"].array if "rating" in read else None
+        if in_pieces:
+            give_back_freed_memory()  # of the pieces: as much again as half the log
         return cls(users, items, times, ratings, user_ids, item_ids, table.source)
 
 
