@@ -33,8 +33,10 @@ from seqrec.experiment.artifact import (
 from seqrec.experiment.config import RunConfig, resolve
 from seqrec.experiment.run import Run
 from seqrec.experiment.scorer import ModelPairScorer, ModelScorer, max_history
+from seqrec.folder import exists
 from seqrec.models import LSTM, BERT4Rec
 from seqrec.training import (
+    LAST,
     Artifact,
     Ranks,
     Validate,
@@ -183,7 +185,8 @@ def _fit(
 ) -> Run:
     """Trains on the training part of `trained`: `split` itself, or `split` with its validation."""
     device = choose_device(run_config.training.device)
-    model = build_model(run_config, trained)
+    begun = resume and folder is not None and exists(folder / LAST)
+    model = build_model(run_config, trained, weights_follow=begun)
     options = run_config.identity()
     del options["training"]  # the loop compares its own options
     is_refit = {} if trained is split else {REFIT: True}
@@ -230,12 +233,17 @@ def _fit(
     )
 
 
-def build_model(run_config: RunConfig, split: Split) -> LSTM | BERT4Rec:
-    """The model with its first weights, drawn from the run's seed; item vectors as [start] says."""
+def build_model(
+    run_config: RunConfig, split: Split, *, weights_follow: bool = False
+) -> LSTM | BERT4Rec:
+    """The model with its first weights, drawn from the run's seed; item vectors as [start] says.
+
+    Those take seconds, and are left out where the weights of a state follow.
+    """
     with seeded(run_config.training.seed):
         model = new_model(run_config, split.dataset.n_items)
     start = run_config.start
-    if start.item_vectors == "svd":
+    if start.item_vectors == "svd" and not weights_follow:
         width = model.items.weight.shape[1]
         vectors = item_vectors(
             split.train, split.dataset.n_items, width, window=start.window, std=start.std

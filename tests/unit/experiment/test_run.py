@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 
 import pytest
 import torch
@@ -92,6 +93,17 @@ def test_resuming_a_finished_run_changes_nothing(split, finished, copied):
     assert again.training == finished.training
     for name, tensor in finished.model.state_dict().items():
         assert torch.equal(again.model.state_dict()[name], tensor)
+
+
+def test_resuming_computes_no_vectors_to_start_at(split, copied, monkeypatch):
+    def refuse(*_args, **_options):
+        raise AssertionError("the weights of the state follow")
+
+    monkeypatch.setattr(sys.modules["seqrec.experiment.fit"], "item_vectors", refuse)
+    config = tiny_data.tiny("lstm")
+    with pytest.raises(AssertionError, match="follow"):
+        sr.fit("lstm", split, config=config)
+    assert sr.fit("lstm", split, config=config, folder=copied, resume=True).status == "completed"
 
 
 def test_resuming_with_another_option_names_it(split, copied):
