@@ -81,7 +81,7 @@ bench-peers: $(VENV)/extension.stamp ## time RecBole, RecTools, RePlay and other
 	$(PY) benches/peers/run.py --out benches/results/peers.json
 
 bench-peers-training: $(VENV)/extension.stamp ## time their training steps beside it
-	$(PY) benches/peers/run.py --training --rounds 7 --out benches/results/peers-training.json
+	$(PY) benches/peers/run.py --training --rounds 3 --out benches/results/peers-training.json
 
 wheel: $(VENV)/deps.stamp ## build the manylinux2014 abi3 wheel into dist/
 	PATH="$(BIN):$$PATH" RUSTFLAGS="$(NO_PATHS)" $(BIN)/maturin build --release --locked --zig --compatibility manylinux2014 --out $(DIST)

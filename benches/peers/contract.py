@@ -33,7 +33,7 @@ SAMPLE_SECONDS = 0.06  # as in seqrec.bench.timing
 WARM_SHARE = 0.15
 REST_SECONDS = 0.1
 K = 10
-WARM_STEPS, TRAIN_STEPS = 2, 10
+WARM_STEPS, TRAIN_STEPS = 2, 6
 HIDDEN, LAYERS, HEADS, DROPOUT = 64, 2, 2, 0.1  # of every model that is trained
 
 

@@ -94,7 +94,7 @@ def measure(
         seats: list[Seat] = []
         for peer in [SEQREC, *peers]:
             seats += _sit(stack, peer, options.threads, folder, job, case)
-            if peer == SEQREC and options.threads > 1:
+            if peer == SEQREC and options.threads > 1 and job in JOBS:
                 seats += [_alone(seat) for seat in _sit(stack, peer, 1, folder, job, case)]
         for turn in range(options.rounds):
             first = turn % len(seats)
