@@ -14,6 +14,7 @@ from scipy.sparse.linalg import svds
 
 from seqrec import _core
 from seqrec.config import check
+from seqrec.data.arrays import compress
 from seqrec.data.sequences import Sequences
 
 
@@ -50,22 +51,30 @@ def positive_pmi(train: Sequences, n_items: int, *, window: int = 5) -> sparse.c
     """max(PMI, 0) of items within `window` of each other: symmetric float64 [N, N], no diagonal.
 
     Item j is row and column j - 1. An item beside itself says nothing about others: left out.
+
+    Memory: 24 bytes for each pair of distinct items whose PMI is positive, and on the way there up
+    to 32 for each pair that occurs, or 48 for each of positive PMI, whichever is more.
     """
+    triangle = _near_pairs(train, n_items, window)
+    totals = triangle.sum(axis=0) + triangle.sum(axis=1)
+    pmi = triangle.data  # in the place of the weights: there are many
+    pmi *= totals.sum()
+    pmi /= np.repeat(totals, np.diff(triangle.indptr))
+    pmi /= totals[triangle.indices]
+    np.log(pmi, out=pmi)
+    np.maximum(pmi, 0.0, out=pmi)
+    triangle.eliminate_zeros()
+    return triangle + triangle.T
+
+
+def _near_pairs(train: Sequences, n_items: int, window: int) -> sparse.csr_array:
+    """c_ij of the items i < j alone: the upper triangle."""
     rows, columns, weights = _core.weigh_pairs(train.items, train.starts, train.stops, window)
     apart = rows != columns
-    rows, columns, weights = rows[apart] - 1, columns[apart] - 1, weights[apart]
-    both = (np.concatenate([rows, columns]), np.concatenate([columns, rows]))
-    matrix = sparse.csr_array((np.concatenate([weights, weights]), both), shape=(n_items, n_items))
-    totals = matrix.sum(axis=1)
-    coordinates = matrix.tocoo()
-    pmi = np.log(
-        coordinates.data * totals.sum() / (totals[coordinates.row] * totals[coordinates.col])
-    )
-    result = sparse.csr_array(
-        (np.maximum(pmi, 0.0), (coordinates.row, coordinates.col)), shape=matrix.shape
-    )
-    result.eliminate_zeros()
-    return result
+    rows, columns, weights = (compress(array, apart) for array in (rows, columns, weights))
+    rows -= 1
+    columns -= 1
+    return sparse.csr_array((weights, (rows, columns)), shape=(n_items, n_items))
 
 
 def _leading_components(

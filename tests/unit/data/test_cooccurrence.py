@@ -1,6 +1,9 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 
+from seqrec import _core
 from seqrec.data.cooccurrence import item_vectors, positive_pmi
 from seqrec.data.sequences import Sequences
 from seqrec.errors import ConfigError
@@ -30,6 +33,17 @@ def walks() -> list[list[int]]:
 def test_pmi_is_that_of_the_formula(walks):
     pmi = positive_pmi(Sequences.from_lists(walks), 32, window=3)
     np.testing.assert_allclose(pmi.toarray(), reference_pmi(walks, 32, 3), atol=1e-12)
+
+
+def test_pmi_takes_few_bytes_for_each_pair():
+    rng = np.random.default_rng(0)
+    train = Sequences.from_lists([rng.integers(1, 401, size=80).tolist() for _ in range(100)])
+    n_pairs = len(_core.weigh_pairs(train.items, train.starts, train.stops, 50)[0])
+    tracemalloc.start()  # sees what NumPy and SciPy take, not the kernel
+    positive_pmi(train, 400, window=50)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 50 * n_pairs
 
 
 def test_inner_products_rebuild_pmi_at_full_rank(walks):
