@@ -7,6 +7,8 @@ Neural Word Embedding as Implicit Matrix Factorization, 2014; Levy et al., TACL 
 
 from __future__ import annotations
 
+import logging
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
@@ -17,9 +19,14 @@ from seqrec.config import check
 from seqrec.data.arrays import compress
 from seqrec.data.sequences import Sequences
 
+logger = logging.getLogger(__name__)
+
+WIDEST_WINDOW = 50
+MOST_NEAR = 1 << 27  # pairs of places: of each that is a pair of items for itself, 48 bytes
+
 
 def item_vectors(
-    train: Sequences, n_items: int, width: int, *, window: int = 5, std: float = 0.05
+    train: Sequences, n_items: int, width: int, *, window: int | None = None, std: float = 0.05
 ) -> NDArray[np.float32]:
     """Start vectors of the items 1..=N: float32 [n_items, width].
 
@@ -31,12 +38,15 @@ def item_vectors(
         train: the training part only.
         n_items: size of the catalogue.
         width: length of a vector.
-        window: largest distance at which two items co-occur.
+        window: largest distance at which two items co-occur; None: see `widest_window`.
         std: root mean square of the entries of the rows that are not zero.
     """
     check(width >= 1, "width", width, "at least 1")
-    check(window >= 1, "window", window, "at least 1")
+    check(window is None or window >= 1, "window", window, "at least 1")
     check(std > 0, "std", std, "positive")
+    if window is None:
+        window = widest_window(train)
+        logger.info("items co-occur within %d places of each other", window)
     matrix = positive_pmi(train, n_items, window=window)
     if matrix.nnz == 0:
         return np.zeros((n_items, width), dtype=np.float32)
@@ -47,7 +57,24 @@ def item_vectors(
     return (vectors * (std / np.sqrt(np.mean(seen**2)))).astype(np.float32)
 
 
-def positive_pmi(train: Sequences, n_items: int, *, window: int = 5) -> sparse.csr_array:
+def widest_window(train: Sequences) -> int:
+    """The window that serves best, as far as memory allows.
+
+    Co-occurrence over whole histories is the better start wherever it was measured
+    (docs/experiments.md); but the pairs of places grow with the window, and the memory with them.
+
+    Returns:
+        `WIDEST_WINDOW`, or the widest that has `MOST_NEAR` pairs of places at most; at least 1.
+    """
+    lengths, near = train.stops - train.starts, 0
+    for window in range(1, WIDEST_WINDOW + 1):
+        near += int(np.maximum(lengths - window, 0).sum())
+        if near > MOST_NEAR:
+            return max(1, window - 1)
+    return WIDEST_WINDOW
+
+
+def positive_pmi(train: Sequences, n_items: int, *, window: int) -> sparse.csr_array:
     """max(PMI, 0) of items within `window` of each other: symmetric float64 [N, N], no diagonal.
 
     Item j is row and column j - 1. An item beside itself says nothing about others: left out.

@@ -23,21 +23,19 @@ TaskName = Literal["next_item", "relevance"]
 MODELS: tuple[ModelName, ...] = ("lstm", "bert4rec")
 TASKS: tuple[TaskName, ...] = ("next_item", "relevance")
 # Where a cell does better with other values than those of the classes (docs/experiments.md). Next
-# item wants wide item vectors, whose product with the user has to tell all items apart; relevance
-# starts from co-occurrence in the whole history, and overfits within a few epochs on sparse data.
+# item wants wide item vectors, whose product with the user has to tell all items apart, and half of
+# them dropped; relevance overfits within a few epochs on sparse data.
 # A warm-up is for recipes: on a small data set a hundred steps are the whole run.
 CELL_DEFAULTS: dict[tuple[ModelName, TaskName], dict[str, dict[str, Any]]] = {
-    ("lstm", "next_item"): {"lstm": {"embedding_dim": 256}},
+    ("lstm", "next_item"): {"lstm": {"embedding_dim": 256, "dropout": 0.5, "output_dropout": 0.5}},
     ("lstm", "relevance"): {
         "lstm": {"output_dropout": 0.2},
-        "start": {"window": 50},
         "training": {"epochs": 10},
     },
     ("bert4rec", "next_item"): {"training": {"lr": 2e-3, "betas": [0.9, 0.98]}},
     ("bert4rec", "relevance"): {
         "bert4rec": {"dropout": 0.3},
         "relevance": {"targets_per_user": 32},
-        "start": {"window": 50},
         "training": {"epochs": 10, "batch_size": 256, "betas": [0.9, 0.98]},
     },
 }
@@ -49,15 +47,17 @@ class StartConfig:
 
     "svd" is a truncated SVD of the positive pointwise mutual information of the items that stand
     within `window` of each other in the training sequences, weighted by 1 / distance and scaled to
-    the standard deviation `std`. "random" leaves the model's own initialisation.
+    the standard deviation `std`; without a window, 50 or as many as memory allows. "random" leaves
+    the model's own initialisation.
     """
 
     item_vectors: Literal["svd", "random"] = "svd"
-    window: int = 5
+    window: int | None = None
     std: float = 0.05
 
     def __post_init__(self) -> None:
-        config.check(self.window >= 1, "start.window", self.window, "at least 1")
+        narrow = self.window is None or self.window >= 1
+        config.check(narrow, "start.window", self.window, "at least 1")
         config.check(self.std > 0, "start.std", self.std, "above 0")
 
 

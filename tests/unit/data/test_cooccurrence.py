@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from seqrec import _core
-from seqrec.data.cooccurrence import item_vectors, positive_pmi
+from seqrec.data import cooccurrence
+from seqrec.data.cooccurrence import item_vectors, positive_pmi, widest_window
 from seqrec.data.sequences import Sequences
 from seqrec.errors import ConfigError
 
@@ -48,8 +49,8 @@ def test_pmi_takes_few_bytes_for_each_pair():
 
 def test_inner_products_rebuild_pmi_at_full_rank(walks):
     train = Sequences.from_lists(walks)
-    vectors = item_vectors(train, 30, 30).astype(np.float64)
-    left, values, _ = np.linalg.svd(positive_pmi(train, 30).toarray())
+    vectors = item_vectors(train, 30, 30, window=5).astype(np.float64)
+    left, values, _ = np.linalg.svd(positive_pmi(train, 30, window=5).toarray())
     wanted = (left * values) @ left.T
     got = vectors @ vectors.T
     np.testing.assert_allclose(got * (wanted[0, 0] / got[0, 0]), wanted, atol=1e-4)
@@ -89,6 +90,22 @@ def test_a_catalogue_smaller_than_the_width_is_padded_with_zeros():
 @pytest.mark.parametrize("lists", [[[1], [2]], [[1, 1, 1]], [], [[]]])
 def test_without_two_items_together_all_is_zero(lists):
     assert (item_vectors(Sequences.from_lists(lists), 3, 2) == 0).all()
+
+
+def test_the_window_is_the_widest_that_memory_allows(monkeypatch):
+    train = Sequences.from_lists([[1, 2, 3, 4, 5], [1, 2, 3]])  # 6, 4, 2, 1 pairs by distance
+    assert widest_window(train) == cooccurrence.WIDEST_WINDOW
+    for most, wanted in ((13, cooccurrence.WIDEST_WINDOW), (12, 3), (10, 2), (9, 1), (0, 1)):
+        monkeypatch.setattr(cooccurrence, "MOST_NEAR", most)
+        assert widest_window(train) == wanted
+
+
+def test_without_a_window_it_is_the_widest(walks, monkeypatch):
+    train = Sequences.from_lists(walks)
+    whole = item_vectors(train, 30, 8, window=12)
+    assert item_vectors(train, 30, 8).tobytes() == whole.tobytes()
+    monkeypatch.setattr(cooccurrence, "MOST_NEAR", 1)
+    assert item_vectors(train, 30, 8).tobytes() == item_vectors(train, 30, 8, window=1).tobytes()
 
 
 def test_held_out_items_change_nothing(make_log):
