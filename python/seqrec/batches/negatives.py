@@ -15,6 +15,7 @@ from seqrec.batches.plan import Share
 from seqrec.config import check
 from seqrec.data.sequences import Sequences
 from seqrec.data.split import item_counts
+from seqrec.data.vocabulary import Vocabulary
 from seqrec.errors import DataError
 
 Popularity = tuple[NDArray[np.float64], NDArray[np.uint64]]
@@ -61,13 +62,19 @@ class Negatives:
         train: the training part; its items are the known positives that no draw returns.
         n_items: size of the catalogue.
         config: the distribution, and how many for each row.
+        user_ids: raw ids of the users, for the error; without them it names a place in `train`.
 
     Raises:
         DataError: if a user has taken every item that can be drawn.
     """
 
     def __init__(
-        self, train: Sequences, n_items: int, config: NegativeConfig | None = None
+        self,
+        train: Sequences,
+        n_items: int,
+        config: NegativeConfig | None = None,
+        *,
+        user_ids: Vocabulary | None = None,
     ) -> None:
         self.n_items = n_items
         self.config = config or NegativeConfig()
@@ -78,7 +85,7 @@ class Negatives:
         self.popularity: Popularity | None = None
         if self.config.neg_sampling == "popularity":
             self.popularity = (weights, _core.alias_table(weights))
-        self._refuse_full_users(int(np.count_nonzero(weights)))
+        self._refuse_full_users(int(np.count_nonzero(weights)), user_ids)
         self._log_q = torch.zeros(n_items + 2, dtype=torch.float32)
         with np.errstate(divide="ignore"):
             self._log_q[1:-1] = torch.from_numpy(np.log(weights / weights.sum()))
@@ -110,10 +117,11 @@ class Negatives:
         counts = item_counts(train, self.n_items)
         return np.where(counts > 0, counts.astype(np.float64) ** self.config.pop_alpha, 0.0)
 
-    def _refuse_full_users(self, n_drawable: int) -> None:
+    def _refuse_full_users(self, n_drawable: int, user_ids: Vocabulary | None) -> None:
         taken = np.diff(self.set_offsets)
         if len(taken) and taken.max() >= n_drawable:
-            user = int(taken.argmax())
+            code = int(taken.argmax())
+            user = code if user_ids is None else user_ids.shown(code)
             raise DataError(
                 f"user {user} has taken all {n_drawable} items that can be drawn, so no negative "
                 f"exists: leave that user out, or train on next item with objective.loss = 'ce'"

@@ -270,7 +270,8 @@ def build_rows(run_config: RunConfig, split: Split) -> AnyRows:
     sequences, n_items, windows = split.train, split.dataset.n_items, run_config.windows
     negatives = None
     if run_config.negatives is not None:
-        negatives = Negatives(sequences, n_items, run_config.negatives)
+        user_ids = split.dataset.user_ids
+        negatives = Negatives(sequences, n_items, run_config.negatives, user_ids=user_ids)
     if run_config.task == "next_item":
         if run_config.model == "lstm":
             return NextItemRows(sequences, windows, negatives=negatives)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 
 from seqrec.batches import Buffers, NegativeConfig, Negatives, Share
-from seqrec.data.sequences import Sequences
+from seqrec.data import Sequences, Vocabulary
 from seqrec.errors import DataError
 
 # Item 1 is taken three times, items 2 and 3 once, item 4 never.
@@ -57,6 +58,18 @@ def test_log_q_of_pad_and_mask_is_zero():
 def test_a_user_who_took_everything_is_named():
     with pytest.raises(DataError, match="user 1 has taken all 3 items"):
         Negatives(Sequences.from_lists([[1], [3, 1, 2]]), 3)
+
+
+@pytest.mark.parametrize(
+    ("user_ids", "named"),
+    [
+        (Vocabulary.from_integers(np.array([7, 1999])), "user 1999 has"),
+        (Vocabulary(pa.array(["ann", "bob"], type=pa.large_string())), "user 'bob' has"),
+    ],
+)
+def test_a_user_who_took_everything_is_named_by_raw_id(user_ids, named):
+    with pytest.raises(DataError, match=named):
+        Negatives(Sequences.from_lists([[1], [3, 1, 2]]), 3, user_ids=user_ids)
 
 
 def test_a_user_who_took_all_popular_items_is_named():

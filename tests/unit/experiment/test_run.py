@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 
+import pyarrow as pa
 import pytest
 import torch
 
@@ -190,3 +191,12 @@ def test_a_part_that_does_not_exist_is_named(finished):
 def test_the_rules_of_the_config_reach_the_report(split, task):
     config = tiny_data.tiny("lstm", evaluation={"resamples": 7, "batch_size": 5})
     assert sr.fit("lstm", split, task=task, config=config).evaluate().protocol["resamples"] == 7
+
+
+def test_a_user_with_no_negative_left_is_named_by_raw_id():
+    rows = [(user, item) for user in (10, 11) for item in (1, 2, 3, 4)]
+    rows += [(99, item) for item in (1, 2, 3, 4, 1, 1)]  # two more, so that all four train
+    frame = pa.table(dict(zip(("user_id", "item_id"), zip(*rows, strict=True), strict=True)))
+    split = sr.Interactions.from_frame(frame).split()
+    with pytest.raises(DataError, match="user 99 has taken all 4 items"):
+        sr.fit("lstm", split, task="relevance", config=tiny_data.tiny("lstm"))
