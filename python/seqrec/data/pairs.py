@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from seqrec import _core
 from seqrec.config import check
 from seqrec.data.split import Part, Split
-from seqrec.errors import ResourceError
+from seqrec.errors import DataError, ResourceError
 
 DRAWS = 10
 NegativesKind = Literal["uniform", "popularity"]
@@ -41,19 +41,30 @@ def evaluation_negatives(
     check(kind in get_args(NegativesKind), "kind", kind, f"one of {get_args(NegativesKind)}")
     offsets, data = split.dataset.user_ids.texts()
     excluded = part.through_target
-    return _core.draw_evaluation_negatives(
-        kind,
-        part.name,
-        offsets,
-        data,
-        excluded.items,
-        excluded.starts,
-        excluded.stops,
-        part.users,
-        split.dataset.n_items,
-        draws,
-        split.item_counts if kind == "popularity" else None,
-    )
+    counts = split.item_counts if kind == "popularity" else None
+    try:
+        return _core.draw_evaluation_negatives(
+            kind, part.name, offsets, data, excluded.items, excluded.starts, excluded.stops,
+            part.users, split.dataset.n_items, draws, counts,
+        )  # fmt: skip
+    except DataError:
+        # the kernel knows codes alone: a user with no item left is reported by raw id
+        weights = np.ones_like(split.item_counts) if counts is None else counts
+        _refuse_full_users(split, part, weights)
+        raise
+
+
+def _refuse_full_users(split: Split, part: Part, weights: NDArray[np.int64]) -> None:
+    """Raises DataError if a user of the part has taken every item that has a weight."""
+    excluded, n_drawable = part.through_target, np.count_nonzero(weights)
+    for user in part.users:
+        taken = np.unique(excluded.user(user))
+        if np.count_nonzero(weights[taken - 1]) >= n_drawable:
+            raise DataError(
+                f"user {split.dataset.user_ids.shown(user)} has taken all {n_drawable} items that "
+                f"can be drawn (the target of the part `{part.name}` counts), so no negative "
+                "exists: leave that user out"
+            )
 
 
 def is_positive(part: Part) -> NDArray[np.bool_]:

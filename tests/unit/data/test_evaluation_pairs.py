@@ -66,10 +66,17 @@ def test_a_negative_does_not_depend_on_the_other_users(make_log):
     assert before.tolist() == after.tolist()
 
 
-def test_a_user_who_took_everything_is_an_error_with_a_name(make_log):
-    split = make_log((1, 1), (1, 2), (1, 3), (2, 1), (2, 2)).split()
-    with pytest.raises(DataError, match="user"):
+def test_a_user_who_took_everything_is_named_by_raw_id(make_log):
+    split = make_log((8, 1), (8, 2), (9, 1), (9, 2), (9, 3)).split()
+    with pytest.raises(DataError, match="user 9 has taken all 3 items"):
         evaluation_negatives(split, split.test)
+
+
+def test_a_user_who_took_everything_that_was_trained_on_is_named_by_raw_id(make_log):
+    split = make_log(("ann", 1), ("ann", 2), ("bob", 2), ("bob", 1), ("bob", 3)).split()
+    assert split.item_counts.tolist() == [1, 2, 0]
+    with pytest.raises(DataError, match="user 'bob' has taken all 2 items"):
+        evaluation_negatives(split, split.test, kind="popularity")
 
 
 def test_no_draws_are_refused(split):
