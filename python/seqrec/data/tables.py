@@ -45,7 +45,9 @@ def read_parquet(path: str | Path, columns: Columns) -> RawTable:
     """The log in a Parquet file, in the files of a glob, or in a folder of shards, by name.
 
     In folders, at any depth, files and folders whose names start with "_" or "." are ignored. Rows
-    are read when the pieces are: files larger than memory pass through it.
+    are read when the pieces are: files larger than memory pass through it. Where files differ in
+    the types of a column, it is read as the type that holds them all, except that integers stay
+    integers: as floats they would lose digits.
 
     Raises:
         DataError: if there is no file, one cannot be read, lacks a column or differs in its types.
@@ -67,17 +69,18 @@ def read_parquet(path: str | Path, columns: Columns) -> RawTable:
         return f"{paths[min(place, len(paths) - 1)]}, row {row - starts[place]} (the first is 0)"
 
     try:
-        schema = _common_schema(schemas)
+        common = _common_schema(schemas)
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
         raise DataError(f"{path}: the files differ in the types of a column: {error}") from None
     # Text is read as times in the one way that fits every row, so all rows have to be there.
-    whole = "time" in roles and not _is_number_or_time(schema.field(roles["time"]).type)
+    whole = "time" in roles and not _is_number_or_time(common.field(roles["time"]).type)
     size = max(starts[-1], 1) if whole else _PIECE
+    types = [common if whole else _with_integers_of(schema, common) for schema in schemas]
     return RawTable(
         source=str(path),
         names=roles,
         n_rows=starts[-1],
-        pieces=_parquet_pieces(paths, roles, schema, size),
+        pieces=_parquet_pieces(paths, roles, types, size),
         where=where,
     )
 
@@ -149,6 +152,17 @@ def _common_schema(schemas: list[pa.Schema]) -> pa.Schema:
     return pa.unify_schemas(bare, promote_options="permissive")
 
 
+def _with_integers_of(schema: pa.Schema, common: pa.Schema) -> pa.Schema:
+    """The common types, except that what is an integer in `schema` stays what it is there."""
+    kinds = [schema.field(field.name).type for field in common]
+    return pa.schema(
+        [
+            field.with_type(kind) if pa.types.is_integer(kind) else field
+            for field, kind in zip(common, kinds, strict=True)
+        ]
+    )
+
+
 def _without_dictionaries(schema: pa.Schema) -> pa.Schema:
     def plain(kind: Any) -> Any:
         return kind.value_type if pa.types.is_dictionary(kind) else kind
@@ -162,14 +176,17 @@ def _is_number_or_time(kind: Any) -> bool:
 
 
 def _parquet_pieces(
-    paths: list[Path], roles: dict[str, str], schema: pa.Schema, size: int
+    paths: list[Path], roles: dict[str, str], schemas: list[pa.Schema], size: int
 ) -> Iterator[dict[str, Any]]:
-    """The columns of about `size` rows at a time."""
+    """The columns of about `size` rows at a time, or fewer before a file of another schema."""
     batches: list[Any] = []
     rows = 0
-    for path in paths:
+    for path, schema in zip(paths, schemas, strict=True):
+        if batches and batches[0].schema != schema:
+            yield _by_role(batches, roles)
+            batches, rows = [], 0
         for batch in _parquet_batches(path, list(roles.values()), size):
-            batches.append(pa.Table.from_batches([batch]).cast(schema))
+            batches.append(_cast(batch, schema, path))
             rows += len(batch)
             if rows >= size:
                 yield _by_role(batches, roles)
@@ -187,6 +204,19 @@ def _parquet_batches(path: Path, names: list[str], size: int) -> Iterator[Any]:
                 yield batch.select(names)
     except (OSError, pa.ArrowException, ValueError) as error:
         raise _unreadable(path, error) from None
+
+
+def _cast(batch: Any, schema: pa.Schema, path: Path) -> Any:
+    columns = []
+    for field, column in zip(schema, batch.columns, strict=True):
+        try:
+            columns.append(column.cast(field.type))
+        except pa.ArrowException as error:
+            raise DataError(
+                f"{path}: column {field.name!r} holds {column.type} that does not fit "
+                f"{field.type}, the type of all files together: {error}"
+            ) from None
+    return pa.table(columns, schema=schema)
 
 
 def _by_role(batches: list[Any], roles: dict[str, str]) -> dict[str, Any]:

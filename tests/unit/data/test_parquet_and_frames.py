@@ -14,6 +14,9 @@ from seqrec.errors import DataError
 TABLE = pa.table({"user_id": ["b", "a", "b"], "item_id": [10, 9, 9], "timestamp": [3, 2, 1]})
 
 
+NS, US = pa.timestamp("ns"), pa.timestamp("us")
+
+
 def rows(log: Interactions) -> list[tuple]:
     users, items = log.user_ids.decode(log.users), log.item_ids.decode(log.items)
     return list(zip(users.tolist(), items.tolist(), strict=True))
@@ -112,6 +115,52 @@ def test_shards_may_differ_in_width_and_dictionaries(tmp_path):
     write(tmp_path / "a.parquet", ["x"], [1], user=pa.dictionary(pa.int8(), pa.string()))
     write(tmp_path / "b.parquet", ["y"], [2**40], user=pa.large_string())
     assert rows(Interactions.from_parquet(tmp_path)) == [("x", 1), ("y", 2**40)]
+
+
+def write_shards(folder: Path, *shards: dict[str, list | pa.Array]) -> Path:
+    """Files 0.parquet, 1.parquet and so on; ids count from 1 where none are given."""
+    for name, shard in enumerate(shards):
+        count = list(range(1, len(next(iter(shard.values()))) + 1))
+        ids = {"user_id": count, "item_id": count}
+        pq.write_table(pa.table({**ids, **shard}), folder / f"{name}.parquet")
+    return folder
+
+
+def test_integers_keep_their_digits_beside_a_shard_of_floats(tmp_path):
+    times = [1_700_000_000_000_000_001, 1_700_000_000_000_000_003]
+    floats = pa.array([3.0, 4.0])
+    write_shards(tmp_path, {"timestamp": times}, {"timestamp": floats}, {"timestamp": times})
+    assert Interactions.from_parquet(tmp_path).times.tolist() == [*times, 3, 4, *times]
+
+
+@pytest.mark.parametrize(
+    ("column", "first", "second", "message"),
+    [
+        ("timestamp", pa.array([2**60, 1]), pa.array([1.0, None]), "row 1 .* is null"),
+        ("user_id", pa.array([2**60, 1]), pa.array([1.0, 2.0]), "row 0 .* holds floats"),
+        ("item_id", pa.array([1, -2]), pa.array([1, 2**63], pa.uint64()), "row 1 .* beyond"),
+        (
+            "timestamp",
+            pa.array([1], NS),
+            pa.array([2**60], US),
+            r"from timestamp\[us\] to .*\[ns\]",
+        ),
+    ],
+    ids=["null", "floats", "unsigned", "date"],
+)
+def test_a_shard_that_does_not_go_with_the_others_is_named(
+    tmp_path, column, first, second, message
+):
+    write_shards(tmp_path, {column: first}, {column: second})
+    with pytest.raises(DataError, match=rf"1\.parquet.*{message}") as caught:
+        Interactions.from_parquet(tmp_path)
+    assert f"column {column!r}" in str(caught.value)
+
+
+def test_text_times_are_read_in_one_way_where_ids_differ_in_width(tmp_path):
+    narrow = {"user_id": pa.array([1, 2], pa.int32()), "timestamp": ["1", "2"]}
+    write_shards(tmp_path, narrow, {"timestamp": ["3.0", "4"]})
+    assert Interactions.from_parquet(tmp_path).times.tolist() == [1, 2, 3, 4]
 
 
 def test_shards_that_mix_strings_and_integers_are_refused(tmp_path):
