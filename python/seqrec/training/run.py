@@ -41,6 +41,7 @@ from seqrec.training.step import Objective, Stepper
 logger = logging.getLogger(__name__)
 
 BEST, LAST = "best", "last"
+TIME_LIMITED = "time-limited"
 TIME_IS_UP = 1  # stands beside the numbers of SIGINT (2) and SIGTERM (15), which win over it
 
 Validate = Callable[[nn.Module], Mapping[str, float]]
@@ -160,9 +161,9 @@ class Run:
             reason = (state.step and self._reason_to_stop()) or self._epoch()
             if reason > TIME_IS_UP:
                 raise interrupted(reason)
-            if reason == TIME_IS_UP and state.step < self.last_step:
-                return "time-limited"
             if state.step_in_epoch < self.stream.steps_per_epoch(state.epoch):
+                if state.step < self.last_step:
+                    return TIME_LIMITED
                 break  # by `max_steps`
             if self._validation_is_due():
                 self._validate()
@@ -310,12 +311,17 @@ class Run:
         save_artifact(self.folder / LAST, tensors, documents)
 
     def _finish(self, status: str) -> None:
-        """Ends the run with that status, its last weights validated and the best ones kept."""
+        """Ends the run with that status, its last weights validated and the best ones kept.
+
+        A time limit falls anywhere in an epoch. Nothing is judged there: a run that is resumed
+        after it has the validations, and so the weights, of one that was never stopped.
+        """
         state = self.state
-        if self.validate is not None and state.evaluated < state.step:
+        judged = self.validate is not None and status != TIME_LIMITED
+        if judged and state.evaluated < state.step:
             self._validate()
         if state.stop.best_step is None:
-            if self.validate is not None:
+            if state.history:
                 logger.warning("%s was never a number: the last weights are kept as the best",
                                self.config.monitor)  # fmt: skip
             with self._averaged():

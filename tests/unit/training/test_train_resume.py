@@ -16,6 +16,7 @@ from seqrec.errors import CheckpointError, InterruptedRunError, ResourceError
 from seqrec.training.artifact import load_artifact
 from seqrec.training.early_stop import EarlyStop
 from seqrec.training.progress import Interval
+from seqrec.training.run import TIME_IS_UP, Run
 from seqrec.training.state import Evaluation, RunState
 from unit.training import tiny_run
 from unit.training.tiny_run import TinyStream, run, saved_state, tiny_config
@@ -197,13 +198,44 @@ def test_resume_with_a_damaged_state_is_refused(tmp_path):
         run(tmp_path, resume=True)
 
 
-def test_time_limited_run_goes_on_with_more_time(tmp_path, unbroken):
-    _, short = run(tmp_path, config=tiny_config(max_minutes=1e-9))
-    assert (short.status, short.steps, len(short.history)) == ("time-limited", 1, 1)
+@pytest.mark.parametrize("steps", [[1], [5], [6], [9], [2, 5, 12]])
+def test_resumed_after_time_limits_equals_unbroken(tmp_path, unbroken, monkeypatch, steps):
+    def is_up(self):
+        return TIME_IS_UP if self.state.step in left else 0
+
+    left = list(steps)
+    monkeypatch.setattr(Run, "_reason_to_stop", is_up)
+    while left:
+        _, short = run(tmp_path, resume=True)
+        assert (short.status, short.steps) == ("time-limited", left.pop(0))
     _, whole = run(tmp_path, resume=True)
     assert (whole.status, whole.steps) == ("completed", 14)
-    weights = "last/model/items.weight"
-    assert saved_state(tmp_path)[weights] == unbroken[weights]
+    assert saved_state(tmp_path) == unbroken
+
+
+def test_time_limit_neither_validates_nor_uses_up_patience(tmp_path):
+    def validate(_model):
+        return {"ndcg@10": 0.5}
+
+    _, short = run(tmp_path, config=tiny_config(max_minutes=1e-9, patience=1), validate=validate)
+    assert (short.status, short.steps, short.history) == ("time-limited", 1, ())
+    _, whole = run(tmp_path, config=tiny_config(patience=1), validate=validate, resume=True)
+    assert (whole.status, whole.steps, whole.best_step) == ("early-stopped", 9, 5)
+
+
+def test_time_limit_leaves_the_best_weights_as_they_were(tmp_path, monkeypatch):
+    monkeypatch.setattr(Run, "_reason_to_stop", lambda self: int(self.state.step == 7))
+    _, short = run(tmp_path)
+    assert (short.status, short.steps, short.best_step) == ("time-limited", 7, 5)
+    assert load_artifact(tmp_path / "best").documents["training"]["step"] == 5
+
+
+def test_time_limit_before_any_validation_keeps_the_weights_that_there_are(tmp_path):
+    _, short = run(tmp_path, config=tiny_config(max_minutes=1e-9))
+    best, last = (load_artifact(tmp_path / name) for name in ("best", "last"))
+    assert torch.equal(best.tensors["model"]["items.weight"], last.tensors["ema"]["items.weight"])
+    assert best.documents["training"] == {"step": 1, "monitor": "ndcg@10", "metrics": {}}
+    assert (short.best_step, short.best_value) == (1, None)
 
 
 def test_time_limited_run_without_more_time_takes_no_step(tmp_path):
