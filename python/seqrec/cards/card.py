@@ -15,7 +15,7 @@ from seqrec.comparison import load_report, results_place
 from seqrec.data import Dataset
 from seqrec.errors import ConfigError, DataError
 from seqrec.evaluation import Report, mean_report
-from seqrec.experiment import Run, RunConfig, load
+from seqrec.experiment import REFIT, Run, RunConfig, load
 from seqrec.folder import exists
 from seqrec.training import LAST, load_document
 
@@ -151,9 +151,20 @@ def _report_of(run: Run, part: str) -> Report | None:
     report = run.last_report(part)
     if report is not None:
         return report
-    compared = load_report(results_place(run.folder, part))
-    if compared is None:
+    found = load_report(results_place(run.folder, part))
+    if found is None:
         return None
+    compared, identity = found
     same = ("steps", "best_step", "seed")
     is_ours = all(compared.training.get(name) == run.facts.get(name) for name in same)
-    return compared if is_ours else None
+    return compared if is_ours and _is_identity_of(run, identity) else None
+
+
+def _is_identity_of(run: Run, identity: Mapping[str, Any]) -> bool:
+    """Whether a comparison noted this beside results of the run, and not of another one there."""
+    split = {k: v for k, v in run.protocol.items() if k not in ("filter_seen", REFIT)}
+    own = {"config": run.config.identity(), "split": split}
+    wrong = configs.differences(identity, {**own, REFIT: True} if run.is_refit else own)
+    # A refit has the steps that its cell chose; how many there were is compared by itself.
+    length = ("config.training.max_steps ", "config.training.patience ")
+    return all(run.is_refit and difference.startswith(length) for difference in wrong)

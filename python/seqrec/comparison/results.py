@@ -63,8 +63,8 @@ def results_place(folder: Path, part: str) -> Path:
     return folder / f"results-{part}"
 
 
-def load_report(folder: Path) -> Report | None:
-    """The report that `save_judged` wrote, of whatever data and config; None if there is nothing.
+def load_report(folder: Path) -> tuple[Report, Mapping[str, Any]] | None:
+    """The report and the identity that `save_judged` wrote, whatever they are; None without any.
 
     Raises:
         CheckpointError: if it is damaged.
@@ -73,7 +73,8 @@ def load_report(folder: Path) -> Report | None:
         return None
     document = load_document(folder, "result")
     try:
-        return Report.from_dict(document["report"])
+        # Before results said what they depend on, there was no identity: it equals no other.
+        return Report.from_dict(document["report"]), document.get("identity", {})
     except (KeyError, TypeError, AttributeError, ConfigError, DataError) as error:
         raise CheckpointError(f"{folder} holds no results: {error!r}") from None
 

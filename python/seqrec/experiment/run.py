@@ -268,4 +268,5 @@ class Run:
     def _weights(self) -> dict[str, Any]:
         """What tells these weights from those of another run, or of this one trained on."""
         steps = None if self.training is None else [self.training.steps, self.training.best_step]
-        return {"config": self.config.identity(), "data": self.protocol["data"], "steps": steps}
+        protocol = dict(self.protocol)  # another run that takes over the folder may have another
+        return {"config": self.config.identity(), "protocol": protocol, "steps": steps}

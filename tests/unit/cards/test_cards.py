@@ -6,6 +6,7 @@ import dataclasses
 import re
 import shutil
 
+import numpy as np
 import pytest
 
 import tiny_data
@@ -13,7 +14,7 @@ from seqrec.cards import read_card, to_markdown
 from seqrec.comparison import compare
 from seqrec.data import Interactions
 from seqrec.errors import ConfigError, DataError
-from seqrec.experiment import fit_layers, load, readings
+from seqrec.experiment import fit_layers, load, readings, refit
 from seqrec.simulation import preset, simulate
 
 
@@ -68,6 +69,22 @@ def test_numbers_of_weights_that_were_replaced_are_not_shown(run, split):
     card = read_card([run])
     assert card.reports == {}
     assert "read once; its numbers were not kept" in to_markdown(card)
+
+
+def test_numbers_on_another_split_or_of_a_refit_are_not_shown(run, split):
+    load(run, dataset=split.dataset).evaluate("test")
+    tables = {"training": {"seed": 0, "lr": 0.01}}
+    layers = {"tiny": {"model": "lstm", "task": "next_item", **tiny_data.tiny("lstm", **tables)}}
+    for cut in ((85, 95), (80, 90)):
+        cuts = tuple(int(x) for x in np.percentile(split.dataset.times, cut))
+        other = split.dataset.split("global_time", cuts)
+        again = fit_layers(layers, other, folder=run, overwrite=True)
+        assert again.last_report("test") is None
+        assert read_card([run]).reports == {}
+        again.evaluate("test")
+        assert read_card([run]).reports["test"].protocol["cuts"] == list(cuts)
+    assert refit(again, folder=run, overwrite=True).last_report("test") is None
+    assert readings(run) == 3
 
 
 def test_run_without_a_report_has_what_training_saw(run, split):
@@ -153,6 +170,22 @@ def test_cells_of_a_comparison_have_their_test_numbers(split, tmp_path):
     assert f"{number(report, 'accuracy')} ± {report.spread['accuracy']:.4f}" in text
     assert "one popularity negative for each positive" in text
     assert "drawn from items as often as they were taken" in text
+
+
+@pytest.mark.parametrize("inner", [".", "refit"])
+def test_compared_numbers_are_those_of_their_own_run_alone(split, tmp_path, inner):
+    cells = {("lstm", "next_item"): tiny_data.tiny("lstm", training={"patience": 1})}
+    compare(
+        "toy", split, folder=tmp_path, models=["lstm"], tasks=["next_item"], cells=cells,
+        refits=True,
+    )  # fmt: skip
+    folder = tmp_path / "toy" / "next_item" / "lstm" / "seed-0" / inner
+    assert list(read_card([folder]).reports) == ["test"]
+    layers = {"cell": {"model": "lstm", "task": "next_item", **cells["lstm", "next_item"]}}
+    for change in ({"lstm": {"dropout": 0.5}}, {}):
+        other = split.dataset.split("global_time") if not change else split
+        fit_layers({**layers, "change": change}, other, folder=folder, overwrite=True)
+        assert read_card([folder]).reports == {}
 
 
 def test_relevance_is_used_by_its_pairs(split, tmp_path):
