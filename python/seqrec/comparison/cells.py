@@ -102,8 +102,8 @@ def plan_cells(
     them is followed by its refit.
 
     Raises:
-        ConfigError: for a question, model or option that does not exist, or where the models would
-            be judged by different rules.
+        ConfigError: for a question, model or option that does not exist, where the models would be
+            judged by different rules, or where a run might end without what its refit needs.
     """
     if question not in QUESTIONS:
         raise configs.unknown_key("task", question, QUESTIONS)
@@ -111,8 +111,12 @@ def plan_cells(
     cells = []
     for model in models:
         asked = {"model": model, **QUESTIONS[question]}
-        stacked = {"cell": tables.get((model, question), {}), **layers, "asked": asked}
-        first = resolve(stacked)[0].training.seed
+        recipe = {f"recipe of {model} on {question}": tables.get((model, question), {})}
+        stacked = {**recipe, **layers, "asked": asked}
+        chosen, origins = resolve(stacked)
+        if refits:
+            _check_refits(chosen, origins, f"{model} on {question}")
+        first = chosen.training.seed
         for seed in range(first, first + seeds):
             seeded = {**stacked, "seed": {"training": {"seed": seed}}}
             place = folder / model / f"seed-{seed}"
@@ -138,6 +142,19 @@ def read_recipes(folder: Path, name: str) -> dict[tuple[str, str], dict[str, Any
     """The recipes `NAME-MODEL-TASK.toml` of a data set, by model and task; a cell may have none."""
     paths = {(m, q): folder / f"{name}-{m}-{q}.toml" for m in MODELS for q in QUESTIONS}
     return {cell: configs.read_toml(path) for cell, path in paths.items() if path.exists()}
+
+
+def _check_refits(chosen: RunConfig, origins: Mapping[str, str], cell: str) -> None:
+    """A refit takes the steps that validation chose: a run has to end with some, whenever it is."""
+    training = chosen.training
+    for name, fits, rule in (
+        ("max_minutes", training.max_minutes is None, "left out"),
+        ("epochs", training.epochs != 0, "at least 1"),
+        ("max_steps", training.max_steps != 0, "at least 1, or left out"),
+    ):
+        place = origins.get(f"training.{name}", "default")
+        rule = f"{rule} where {cell} is refitted with the steps that validation chose ({place})"
+        configs.check(fits, f"training.{name}", getattr(training, name), rule)
 
 
 def _check_rules(question: str, cells: Sequence[Cell]) -> None:

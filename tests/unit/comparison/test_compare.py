@@ -91,6 +91,16 @@ def test_refits_are_judged_on_the_test_part_alone(split, tmp_path):
         compared(split, tmp_path, part="valid", refits=True)
 
 
+@pytest.mark.parametrize("said", [{"max_minutes": 5}, {"epochs": 0}, {"max_steps": 0}])
+def test_runs_that_may_choose_no_steps_are_not_planned_with_refits(split, tmp_path, said):
+    (name,) = said
+    place = r"lstm on relevance is refitted .* \(recipe of lstm on relevance\)"
+    cells = {("lstm", "relevance"): {"training": said}}
+    with pytest.raises(ConfigError, match=rf"`training\.{name}` is {said[name]}.* {place}"):
+        compare("toy", split, folder=tmp_path, models=["lstm"], cells=cells, refits=True)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_results_of_another_config_are_never_shown(split, folder):
     with pytest.raises(CheckpointError, match=r"config\.lstm\.dropout was 0\.4 and is 0\.5"):
         compared(split, folder, {"lstm": {"dropout": 0.5}})
