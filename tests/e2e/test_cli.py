@@ -162,6 +162,7 @@ def test_print_config_shows_every_option_with_its_origin(place):
         (["train", "data", "--out", "run", "--model", "lstm", "--task", "next_item", "--resume",
           "--overwrite"], 2, "not both"),
         (["compare", "run", "data", "data", "--out", "cells"], 2, "folders of one name"),
+        (["compare", "run", "data", "--recipes", "nowhere"], 2, "no folder of recipes nowhere"),
         (["recommend", "run", "--sequence", "a,b"], 3, "'a' is no integer"),
         (["recommend", "run", "--sequence", "1,2", "--user", "1"], 2, "--user goes with --data"),
         (["train", "data", "--oops"], 2, "No such option"),
@@ -182,6 +183,18 @@ def test_compare_skips_finished_cells_and_prints_paired_differences(place):
     assert again == out
     assert (place / "cells/data/next_item/lstm/seed-0/log.jsonl").stat().st_mtime_ns == began
     assert (place / "cells/comparison.json").exists()
+
+
+def test_compare_says_which_recipe_a_cell_has(place):
+    (place / "recipes").mkdir()
+    (place / "recipes" / "data-lstm-next_item.toml").write_text("[windows]\nmax_seq_len = 20\n")
+    _, said = seqrec("compare", "run", "data", "--out", "said", "--recipes", "recipes",
+                     "--part", "valid", "--task", "next_item", "--set", "training.epochs=1",
+                     "--set", "training.device=cpu", cwd=place)  # fmt: skip
+    assert said.splitlines()[:2] == [
+        "data next_item lstm: recipe recipes/data-lstm-next_item.toml",
+        "data next_item bert4rec: defaults",
+    ]
 
 
 def test_the_study_is_printed_as_other_data():

@@ -35,7 +35,8 @@ def run(
     part: Annotated[PartName, typer.Option(help="Which part is judged.")] = PartName.TEST,
     split: Split = SplitName.LEAVE_ONE_OUT,
     recipes: Annotated[
-        Path | None, typer.Option(help="Folder of DATA-MODEL-TASK.toml, for cells that have one.")
+        Path | None,
+        typer.Option(help="Folder of NAME-MODEL-TASK.toml, NAME being that of the DATA folder."),
     ] = None,
     seeds: Annotated[
         int, typer.Option(min=1, help="Runs of each cell, with seeds from training.seed on.")
@@ -48,7 +49,7 @@ def run(
 ) -> None:
     """Train what is missing and print the tables; finished cells are skipped."""
     from seqrec import config
-    from seqrec.comparison import compare, read_recipes
+    from seqrec.comparison import compare, recipe_paths
     from seqrec.comparison.render import render
     from seqrec.data import Dataset
     from seqrec.errors import ConfigError
@@ -56,19 +57,27 @@ def run(
 
     keep_freed_memory()
     layers = {"--set": config.parse_assignments(settings or [])}
+    models, tasks = [m.value for m in model or Model], [t.value for t in task or Task]
+    found = {folder.name: recipe_paths(recipes, folder.name) if recipes else {} for folder in data}
+    tables = {
+        name: {cell: config.read_toml(path) for cell, path in paths.items()}
+        for name, paths in found.items()
+    }
     splits = {folder.name: Dataset.load(folder).split(split.value) for folder in data}
     if len(splits) < len(data):
         raise ConfigError("two of the data sets have folders of one name: tables need two")
     done = []
     for name, cut in splits.items():
+        for cell in ((m, t) for t in tasks for m in models):
+            typer.echo(_chosen(name, cell, found[name].get(cell)), err=True)
         done += compare(
             name,
             cut,
             folder=out,
             part=part.value,
-            models=[m.value for m in model or Model],
-            tasks=[t.value for t in task or Task],
-            cells=read_recipes(recipes, name) if recipes else None,
+            models=models,
+            tasks=tasks,
+            cells=tables[name],
             layers=layers,
             seeds=seeds,
             refits=refit,
@@ -78,6 +87,12 @@ def run(
         with whole_file(out / kept) as aside:
             aside.write_text(render(done, style) + "\n", encoding="utf-8")
     typer.echo(render(done, output.value))
+
+
+def _chosen(name: str, cell: tuple[str, str], recipe: Path | None) -> str:
+    """The line that says what the config of a cell begins with."""
+    model, task = cell
+    return f"{name} {task} {model}: " + ("defaults" if recipe is None else f"recipe {recipe}")
 
 
 @app.command()

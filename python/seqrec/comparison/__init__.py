@@ -1,6 +1,6 @@
 """Both models on both tasks on any number of data sets, beside baselines, as one table."""
 
-from seqrec.comparison.cells import QUESTIONS, read_recipes
+from seqrec.comparison.cells import QUESTIONS, recipe_paths
 from seqrec.comparison.compare import Comparison, compare
 from seqrec.comparison.demo import run_demo
 from seqrec.comparison.results import load_report, results_place
@@ -11,7 +11,7 @@ __all__ = [
     "Comparison",
     "compare",
     "load_report",
-    "read_recipes",
+    "recipe_paths",
     "results_place",
     "run_demo",
     "study_tables",

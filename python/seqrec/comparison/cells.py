@@ -138,10 +138,16 @@ def evaluation_of(cells: Sequence[Cell]) -> EvalConfig:
     return cells[0].config.evaluation if cells else EvalConfig()
 
 
-def read_recipes(folder: Path, name: str) -> dict[tuple[str, str], dict[str, Any]]:
-    """The recipes `NAME-MODEL-TASK.toml` of a data set, by model and task; a cell may have none."""
+def recipe_paths(folder: Path, name: str) -> dict[tuple[str, str], Path]:
+    """The recipes `NAME-MODEL-TASK.toml` of a data set, by model and task; a cell may have none.
+
+    Raises:
+        ConfigError: if there is no such folder.
+    """
+    if not folder.is_dir():
+        raise ConfigError(f"there is no folder of recipes {folder}")
     paths = {(m, q): folder / f"{name}-{m}-{q}.toml" for m in MODELS for q in QUESTIONS}
-    return {cell: configs.read_toml(path) for cell, path in paths.items() if path.exists()}
+    return {cell: path for cell, path in paths.items() if path.exists()}
 
 
 def _check_refits(chosen: RunConfig, origins: Mapping[str, str], cell: str) -> None:

@@ -8,7 +8,7 @@ import shutil
 import pytest
 
 import tiny_data
-from seqrec.comparison import QUESTIONS, compare, read_recipes
+from seqrec.comparison import QUESTIONS, compare, recipe_paths
 from seqrec.comparison.render import read_comparisons, render
 from seqrec.comparison.study import study_tables
 from seqrec.comparison.systems import Systems
@@ -207,11 +207,15 @@ def test_an_unknown_task_is_named(split, tmp_path):
 
 
 def test_recipes_are_found_by_their_names(tmp_path):
-    (tmp_path / "toy-lstm-relevance-popularity.toml").write_text("[training]\nlr = 0.5\n")
-    (tmp_path / "other-lstm-relevance.toml").write_text("")
-    assert read_recipes(tmp_path, "toy") == {
-        ("lstm", "relevance-popularity"): {"training": {"lr": 0.5}}
-    }
+    path = tmp_path / "toy-lstm-relevance-popularity.toml"
+    path.touch()
+    (tmp_path / "other-lstm-relevance.toml").touch()
+    assert recipe_paths(tmp_path, "toy") == {("lstm", "relevance-popularity"): path}
+
+
+def test_a_folder_of_recipes_that_is_not_there_is_an_error(tmp_path):
+    with pytest.raises(ConfigError, match=r"no folder of recipes .*recipies"):
+        recipe_paths(tmp_path / "recipies", "toy")
 
 
 def test_json_comes_back_as_the_same_comparisons(everything, tmp_path):
