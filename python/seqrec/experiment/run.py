@@ -92,7 +92,9 @@ class Run:
         if part == "test":
             self._note_reading()
         if self.config.task == "next_item":
-            return evaluate_next_item(self.scorer, split, judged, evaluation)
+            # Which targets are cold is a matter of what this model was trained on.
+            trained = split.with_validation() if self.is_refit else split
+            return evaluate_next_item(self.scorer, trained, judged, evaluation)
         kind = self.config.negatives_kind
         negatives = evaluation_negatives(split, judged, kind=kind)
         return evaluate_relevance(

@@ -9,7 +9,9 @@ import pytest
 
 import seqrec as sr
 import tiny_data
+from seqrec.data import Interactions
 from seqrec.errors import CheckpointError, ConfigError, DataError
+from seqrec.simulation import preset, simulate
 
 OPTIONS = tiny_data.tiny("lstm", training={"epochs": 3, "lr": 1e-2})
 
@@ -70,6 +72,16 @@ def test_it_is_judged_on_the_test_part_alone(chosen, again):
     report = again.evaluate("test")
     assert "refit: on" in report.to_text()
     assert "refit" not in chosen.evaluate("test").to_text()
+
+
+def test_a_target_that_validation_has_is_not_cold_to_a_refit():
+    log = simulate(preset("demo", users=30, items=120, mean_length=6, seed=1))
+    split = Interactions.from_frame(log.to_pandas()).prepare().split("leave_one_out")
+    run = sr.fit("lstm", split, config=tiny_data.tiny("lstm"))
+    flags = [one.results("test").cold for one in (run, sr.refit(run))]
+    for found, part in zip(flags, (split, split.with_validation()), strict=True):
+        assert (found == (part.item_counts[split.test.targets - 1] == 0)).all()
+    assert flags[0].sum() > flags[1].sum() > 0
 
 
 def test_it_is_judged_on_the_same_pairs(split):
