@@ -11,10 +11,16 @@ from seqrec.evaluation.next_item import (
     NextItemResult,
     compare_next_item,
     evaluate_next_item,
+    next_item_protocol,
 )
 from seqrec.evaluation.predictions import judge, judge_next_item, judge_relevance
 from seqrec.evaluation.relevance import METRICS as RELEVANCE_METRICS
-from seqrec.evaluation.relevance import RelevanceResult, compare_relevance, evaluate_relevance
+from seqrec.evaluation.relevance import (
+    RelevanceResult,
+    compare_relevance,
+    evaluate_relevance,
+    rows_with_positive,
+)
 from seqrec.evaluation.report import Report, grid, table
 from seqrec.evaluation.scorers import NextItemScorer, PairScorer, pairs_by_column
 from seqrec.evaluation.seeds import mean_difference_of, mean_report
@@ -40,6 +46,8 @@ __all__ = [
     "judge_relevance",
     "mean_difference_of",
     "mean_report",
+    "next_item_protocol",
     "pairs_by_column",
+    "rows_with_positive",
     "table",
 ]

@@ -22,7 +22,12 @@ from seqrec.batches import (
 )
 from seqrec.data import Split, evaluation_negatives, item_vectors
 from seqrec.errors import ConfigError
-from seqrec.evaluation import evaluate_next_item, evaluate_relevance
+from seqrec.evaluation import (
+    evaluate_next_item,
+    evaluate_relevance,
+    next_item_protocol,
+    rows_with_positive,
+)
 from seqrec.experiment.artifact import (
     REFIT,
     artifact_documents,
@@ -289,15 +294,22 @@ def build_rows(run_config: RunConfig, split: Split) -> AnyRows:
 
 
 def build_validate(run_config: RunConfig, split: Split) -> Validate:
-    """What the training loop calls to judge the current weights on the validation part."""
+    """What the training loop calls to judge the current weights on the validation part.
+
+    Raises:
+        ConfigError: if the part cannot be judged by the config: a whole epoch before it would be.
+        DataError: if the part has nobody to be judged on.
+    """
     part, limit = split.valid, max_history(run_config)
     if run_config.task == "next_item":
+        next_item_protocol(split, part, run_config.evaluation)
 
         def ranks(model: nn.Module) -> Mapping[str, float]:
             scorer = ModelScorer(model, limit)  # type: ignore[arg-type]
             return evaluate_next_item(scorer, split, part, run_config.evaluation).values()
 
         return ranks
+    rows_with_positive(part)
     negatives = evaluation_negatives(
         split, part, draws=VALIDATION_DRAWS, kind=run_config.negatives_kind
     )

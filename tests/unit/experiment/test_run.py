@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 
+import pandas as pd
 import pyarrow as pa
 import pytest
 import torch
@@ -131,6 +132,26 @@ def test_a_run_is_not_trained_over_unless_told(split, copied):
 def test_resuming_needs_a_folder(split):
     with pytest.raises(ConfigError, match="need the folder of a run"):
         sr.fit("lstm", split, config=tiny_data.tiny("lstm"), resume=True)
+
+
+def test_a_list_longer_than_the_catalogue_is_refused_before_training(split, tmp_path):
+    config = tiny_data.tiny("lstm", evaluation={"k": split.dataset.n_items + 1})
+    with pytest.raises(ConfigError, match=r"`evaluation\.k` is \d+: it must be at most the"):
+        sr.fit("lstm", split, config=config, folder=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_relevance_without_a_positive_to_validate_on_is_refused_before_training(tmp_path):
+    users, own = range(5), [1, 1, 1, 1, 2]
+    rows = [(u, item + u * (item > 1), t) for u in users for t, item in enumerate(own[::-1])]
+    log = pd.DataFrame(rows, columns=["user_id", "item_id", "timestamp"])
+    repeated = sr.Interactions.from_frame(log).prepare().split()
+    with pytest.raises(DataError, match="every target of the part `valid` is in its user's input"):
+        sr.fit(
+            "lstm", repeated, task="relevance", config=tiny_data.tiny("lstm"),
+            folder=tmp_path / "run",
+        )  # fmt: skip
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_recipe_may_say_the_task(split, tmp_path):
