@@ -167,7 +167,10 @@ def remove_folder(folder: Path, kind: Kind) -> None:
 def remove_leftovers(parent: Path) -> None:
     """Removes what killed writers left in `parent`, which nobody else may be writing to."""
     for path in parent.glob(".*.new-*"):
-        shutil.rmtree(path, ignore_errors=True)
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def _seal(new: Path, kind: Kind) -> None:

@@ -4,8 +4,8 @@ import os
 import pytest
 
 from seqrec.errors import DataError, ResourceError
-from seqrec.files import read_json, write_json
-from seqrec.folder import Kind, read_document, read_folder, whole_folder
+from seqrec.files import name_aside, read_json, write_json
+from seqrec.folder import Kind, read_document, read_folder, remove_leftovers, whole_folder
 
 
 def kind_of(name):
@@ -92,6 +92,19 @@ def test_files_are_durable_before_the_name_appears(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "fsync", watching)
     write(tmp_path / "a")
     assert seen == [False, False, False, True]  # a.txt, manifest, folder; then the parent
+
+
+def test_leftovers_of_killed_writers_are_removed_and_nothing_else(tmp_path):
+    outside = tmp_path / "outside"
+    home = tmp_path / "home"
+    for folder in (outside, home, home / name_aside(home / "last"), home / "kept.new-1"):
+        folder.mkdir()
+        (folder / "a.txt").write_text("x")
+    (home / name_aside(home / "report.json")).write_text("{")
+    (home / name_aside(home / "link")).symlink_to(outside)
+    remove_leftovers(home)
+    assert sorted(path.name for path in home.iterdir()) == ["a.txt", "kept.new-1"]
+    assert (outside / "a.txt").exists()
 
 
 def test_a_folder_of_another_kind_is_named(tmp_path):
