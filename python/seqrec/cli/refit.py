@@ -30,9 +30,10 @@ def refit(
     from seqrec.training import launched_ranks
 
     keep_freed_memory()
-    dataset = Dataset.load(data)
-    with launched_ranks() as first:
-        again = refit(load(run, dataset=dataset), folder=out, resume=resume, overwrite=overwrite)
+    # Its weights are not read, and before a process has its GPU they would go to the first.
+    chosen = load(run, dataset=Dataset.load(data), device="cpu")
+    with launched_ranks(chosen.config.training.device) as first:
+        again = refit(chosen, folder=out, resume=resume, overwrite=overwrite)
     if not first:
         return
     assert again.training is not None  # it has just ended

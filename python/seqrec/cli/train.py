@@ -59,13 +59,14 @@ def train(
         },
         "--set": config.parse_assignments(settings or []),
     }
+    run_config, origins = resolve(layers)
     if print_config:
-        typer.echo(to_toml(*resolve(layers)))
+        typer.echo(to_toml(run_config, origins))
         return
     keep_freed_memory()
     dataset = Dataset.load(data)
     cut = dataset.split(split.value)
-    with launched_ranks() as first:
+    with launched_ranks(run_config.training.device) as first:
         run = fit_layers(layers, cut, folder=out, resume=resume, overwrite=overwrite)
     if not first:
         return

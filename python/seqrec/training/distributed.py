@@ -16,24 +16,41 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from seqrec.errors import ResourceError
+
 
 @contextmanager
-def launched_ranks() -> Iterator[bool]:
+def launched_ranks(device: str = "auto") -> Iterator[bool]:
     """Within it what `torchrun` started trains as one; gives whether this is the first process.
 
-    Each takes the GPU of its local rank where there are GPUs (gloo moves what lies on the CPU,
-    nccl what lies on a GPU). Without torchrun nothing is set up.
+    Where `device`, the option `training.device`, leaves the choice, each takes the GPU of its local
+    rank if there are GPUs (gloo moves what lies on the CPU, nccl what lies on a GPU). Without
+    torchrun nothing is set up.
+
+    Raises:
+        ResourceError: if more processes were started on this machine than it has GPUs.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield True
         return
-    if torch.cuda.is_available():
-        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    if device in ("auto", "cuda") and torch.cuda.is_available():
+        _take_gpu(int(os.environ["LOCAL_RANK"]), device)
     dist.init_process_group()
     try:
         yield dist.get_rank() == 0
     finally:
         dist.destroy_process_group()
+
+
+def _take_gpu(local_rank: int, device: str) -> None:
+    gpus = torch.cuda.device_count()
+    if local_rank >= gpus:
+        raise ResourceError(
+            f"option `training.device` is {device!r}, and process {local_rank} (LOCAL_RANK) has no "
+            f"GPU of its own: this machine has {gpus}; give torchrun --nproc-per-node {gpus}, or "
+            "train with --device cpu"
+        )
+    torch.cuda.set_device(local_rank)
 
 
 class Ranks:

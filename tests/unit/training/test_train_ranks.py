@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from seqrec.errors import ResourceError
 from seqrec.training.artifact import load_artifact
+from seqrec.training.distributed import launched_ranks
 from unit.training import tiny_run
 from unit.training.tiny_run import run, tiny_config
 
@@ -47,6 +49,43 @@ def ended(ranks: list[subprocess.Popen]) -> list[int]:
             rank.kill()
             rank.communicate()
     return [rank.returncode for rank in ranks]
+
+
+@pytest.fixture
+def second_on_one_gpu(monkeypatch):
+    """This is the second process of torchrun on a machine with one GPU; gives the GPUs it took."""
+    taken = []
+    for name, value in (("WORLD_SIZE", "2"), ("RANK", "1"), ("LOCAL_RANK", "1")):
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "set_device", taken.append)
+    monkeypatch.setattr(torch.distributed, "init_process_group", lambda: None)
+    monkeypatch.setattr(torch.distributed, "destroy_process_group", lambda: None)
+    monkeypatch.setattr(torch.distributed, "get_rank", lambda: 1)
+    return taken
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda:0", "mps"])
+def test_rank_whose_device_is_named_takes_no_gpu(second_on_one_gpu, device):
+    with launched_ranks(device) as first:
+        assert not first
+    assert second_on_one_gpu == []
+
+
+@pytest.mark.parametrize("device", ["auto", "cuda"])
+def test_rank_takes_the_gpu_of_its_number(second_on_one_gpu, monkeypatch, device):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    with launched_ranks(device):
+        assert second_on_one_gpu == [1]
+
+
+@pytest.mark.parametrize("device", ["auto", "cuda"])
+def test_rank_without_a_gpu_of_its_own_is_an_error(second_on_one_gpu, device):
+    said = r"process 1 \(LOCAL_RANK\) has no GPU of its own: this machine has 1; .* --device cpu"
+    with pytest.raises(ResourceError, match=said), launched_ranks(device):
+        pytest.fail("there was no error")
+    assert second_on_one_gpu == []
 
 
 @pytest.fixture(scope="module")
