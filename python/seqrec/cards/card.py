@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,6 +59,11 @@ class Card:
     audit: Mapping[str, Any] = field(default_factory=dict)
     data: str = ""
 
+    @property
+    def is_refit(self) -> bool:
+        """Whether the validation part was trained on too."""
+        return bool(self.protocol.get(REFIT))
+
 
 def read_card(folders: Sequence[Path], data: Path | None = None) -> Card:
     """The card of runs that are on disk.
@@ -81,7 +87,7 @@ def read_card(folders: Sequence[Path], data: Path | None = None) -> Card:
     return Card(
         source=str(folders[0]),
         config=first.config,
-        recipe=recipe_of(first.config),
+        recipe=recipe_of(_recipe(first)),
         seeds=tuple(run.config.training.seed for run in runs),
         parameters=sum(weights.numel() for weights in first.model.parameters()),
         catalogue=len(first.item_ids),
@@ -107,9 +113,17 @@ def _check_same_recipe(first: Run, other: Run, names: str) -> None:
 
 def _common(run: Run) -> dict[str, Any]:
     """What seeds of one recipe have in common."""
-    options = run.config.identity()
+    options = _recipe(run).identity()
     training = {name: value for name, value in options["training"].items() if name != "seed"}
     return {**options, "training": training, "protocol": dict(run.protocol)}
+
+
+def _recipe(run: Run) -> RunConfig:
+    """The config as it was asked for: a refit's stop is what its own seed's validation chose."""
+    if not run.is_refit:
+        return run.config
+    training = dataclasses.replace(run.config.training, max_steps=None, patience=None)
+    return dataclasses.replace(run.config, training=training)
 
 
 def _dataset(data: Path, run: Run) -> Dataset:

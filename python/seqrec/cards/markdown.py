@@ -29,7 +29,7 @@ TASKS = {
     "next_item": ("next item", "Which item of the whole catalogue comes next?"),
     "relevance": ("relevance", "How likely does a user like a given item?"),
 }
-_HIDDEN = ("status", "precision", "seed")  # said elsewhere
+_HIDDEN = ("status", "precision", "seed", "refit")  # said elsewhere
 _FINISHED = ("completed", "early-stopped")
 
 
@@ -67,26 +67,38 @@ def _results(card: Card) -> str:
     known = [report.metrics for report in card.reports.values()]
     metrics = list((known or card.measured)[0])
     rows = [[name, _valid(card, name), _test(card, name)] for name in metrics]
-    return f"{grid(['metric', 'validation', 'test'], rows, 'markdown')}\n\n{_notes(card)}"
+    table = grid(["metric", "validation", "test"], rows, "markdown")
+    return f"{table}\n\n{_notes(card)}" if rows else _notes(card)
 
 
 def _notes(card: Card) -> str:
-    several = len(card.seeds) > 1
-    spread = "± the standard deviation over seeds" if several else "one seed"
+    spread = "± the standard deviation over seeds" if len(card.seeds) > 1 else "one seed"
+    return (
+        f"Brackets are 95 % intervals over users; {spread}. Protocol version "
+        f"{card.protocol['version']}: {_rules(card)}.\n{_validation(card)}. {_readings(card)}"
+    )
+
+
+def _validation(card: Card) -> str:
+    """What the validation part was for."""
+    if card.is_refit:
+        return (
+            "A refit: trained on the training and the validation part, for the steps that "
+            "validation had chosen, and judged on the test part alone"
+        )
     flatters = "The validation part chose the weights, so its numbers flatter"
     if "valid" not in card.reports:
         draws = f" on {VALIDATION_DRAWS} draws" if card.config.task == "relevance" else ""
         flatters += f"; these are the ones that training saw{draws}"
-        flatters += ", a seed each" if several else ""
-    return (
-        f"Brackets are 95 % intervals over users; {spread}. Protocol version "
-        f"{card.protocol['version']}: {_rules(card)}.\n{flatters}. {_readings(card)}"
-    )
+        flatters += ", a seed each" if len(card.seeds) > 1 else ""
+    return flatters
 
 
 def _valid(card: Card, name: str) -> str:
     if "valid" in card.reports:
         return _cell(card, "valid", name)
+    if card.is_refit:
+        return "trained on"
     values = [measured.get(name) for measured in card.measured]
     return " / ".join("" if value is None else f"{value:.4f}" for value in values)
 
@@ -153,10 +165,11 @@ def _training(card: Card) -> str:
     rows.append(("precision", card.config.training.precision))
     rows += [(name.replace("_", " "), str(value)) for name, value in card.machine.items()]
     recipe = toml_tables(card.recipe).strip()
+    again = ", then `seqrec refit DATA --run RUN --out REFIT`," if card.is_refit else ""
     return (
         "\n".join(["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows)])
         + "\n\nThe recipe, where it differs from the defaults; `seqrec train DATA --recipe FILE "
-        f"--out RUN` follows it:\n\n```toml\n{recipe}\n```"
+        f"--out RUN`{again} follows it:\n\n```toml\n{recipe}\n```"
     )
 
 

@@ -114,6 +114,40 @@ def test_run_that_is_given_twice_is_refused(runs):
         read_card([runs[0], runs[0]])
 
 
+@pytest.fixture(scope="module")
+def refits(split, tmp_path_factory):
+    """Two seeds of one recipe, whose validations chose different numbers of steps, refitted."""
+    place, chosen = tmp_path_factory.mktemp("refits"), []
+    for seed, steps in ((0, 1), (1, 2)):
+        options = {"seed": seed, "lr": 0.01, "patience": 3}
+        run = trained(split, place / f"seed-{seed}", training=options)
+        run.training = dataclasses.replace(run.training, best_step=steps)
+        refit(run, folder=place / f"refit-{seed}")
+        chosen.append(place / f"refit-{seed}")
+    return chosen
+
+
+def test_refits_of_seeds_are_one_card_whatever_steps_each_validation_chose(refits):
+    card = read_card(refits)
+    assert card.facts["steps"] == [1, 2]
+    assert "max_steps" not in card.recipe["training"]
+
+
+def test_card_of_a_refit_says_what_a_refit_is(refits, split):
+    text = to_markdown(read_card(refits[:1]))
+    assert "A refit: trained on the training and the validation part" in text
+    assert "judged on the test part alone" in text
+    assert "then `seqrec refit DATA --run RUN --out REFIT`" in text
+    assert "flatter" not in text
+    load(refits[1], dataset=split.dataset).evaluate("test")
+    assert re.search(r"\| ndcg@10 +\| +trained on \| +\d", to_markdown(read_card(refits[1:])))
+
+
+def test_a_refit_is_no_seed_of_the_run_that_was_validated(runs, refits):
+    with pytest.raises(ConfigError, match=r"protocol\.refit was None and is True"):
+        read_card([runs[0], refits[1]])
+
+
 def test_data_set_adds_its_name_and_sizes(runs, split, tmp_path):
     split.dataset.save(tmp_path / "films")
     text = to_markdown(read_card(runs[:1], tmp_path / "films"))
