@@ -20,6 +20,7 @@ from seqrec.evaluation.scorers import host_scores
 from seqrec.experiment.scorer import ModelPairScorer, ModelScorer
 
 BATCH_USERS = 256
+BATCH_SCORES = 2**26  # of a batch at most: 256 MiB
 UnknownPolicy = Literal["skip", "error"]
 
 
@@ -121,9 +122,9 @@ def top_items(
     """
     check(k >= 1, "k", k, "at least 1")
     k = min(k, len(item_ids))  # nobody gets more, and memory is not asked for it
-    tables = []
-    for at in range(0, len(queries.labels), BATCH_USERS):
-        users = np.arange(at, min(at + BATCH_USERS, len(queries.labels)), dtype=np.int32)
+    tables, step = [], _batch_users(len(item_ids))
+    for at in range(0, len(queries.labels), step):
+        users = np.arange(at, min(at + step, len(queries.labels)), dtype=np.int32)
         s = queries.sequences
         scores, log_total = _scores(scorer, s, users, len(item_ids), candidates, task)
         items, best = _core.top_k(
@@ -168,7 +169,8 @@ def judged_pairs(
         score = score.astype(np.float64)
         chance = probability(score)
     else:
-        score, chance = _catalogue_share(scorer, queries.sequences, users, rows, codes)
+        step = _batch_users(len(item_ids))
+        score, chance = _catalogue_share(scorer, queries.sequences, users, rows, codes, step)
     return pd.DataFrame(
         {
             "user_id": queries.labels[rows],
@@ -191,13 +193,14 @@ def _catalogue_share(
     users: NDArray[np.int32],
     rows: NDArray[np.int64],
     codes: NDArray[np.int32],
+    step: int,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Score and softmax share of items `codes` (from 0) for the users of `rows`, by chunks."""
+    """Score and softmax share of items `codes` (from 0) for the users of `rows`, `step` at once."""
     score = np.empty(len(rows))
     share = np.empty(len(rows))
-    for at in range(0, len(users), BATCH_USERS):
-        scores = host_scores(scorer(sequences, users[at : at + BATCH_USERS]))
-        inside = (rows >= at) & (rows < at + BATCH_USERS)
+    for at in range(0, len(users), step):
+        scores = host_scores(scorer(sequences, users[at : at + step]))
+        inside = (rows >= at) & (rows < at + step)
         score[inside] = scores[rows[inside] - at, codes[inside]]
         share[inside] = np.exp(score[inside] - _log_sum_exp(scores)[rows[inside] - at])
     return score, share
@@ -252,7 +255,13 @@ def _table(
     )
 
 
+def _batch_users(n_items: int) -> int:
+    """How many users are scored at once."""
+    return min(BATCH_USERS, max(1, BATCH_SCORES // n_items))
+
+
 def _log_sum_exp(scores: NDArray[np.float32]) -> NDArray[np.float64]:
-    wide = scores.astype(np.float64)
-    top = wide.max(axis=1, keepdims=True)
-    return (top + np.log(np.exp(wide - top).sum(axis=1, keepdims=True)))[:, 0]
+    """Log sum exp of each row, summed in float64; beside the scores it holds a single row."""
+    top = scores.max(axis=1)
+    total = [np.exp(row - t).sum(dtype=np.float64) for row, t in zip(scores, top, strict=True)]
+    return top + np.log(total)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,6 +12,7 @@ import seqrec as sr
 import tiny_data
 from seqrec.data import Vocabulary
 from seqrec.errors import ConfigError, DataError
+from seqrec.experiment import recommend as recommending
 from seqrec.experiment.recommend import catalogue_ids, new_sequences
 
 IDS = Vocabulary.from_integers(np.array([10, 20, 30]))
@@ -70,6 +73,33 @@ def test_a_probability_does_not_depend_on_the_other_candidates(run):
     for item in (2, 5):
         assert some.probability[item] == pytest.approx(whole.probability[item], rel=1e-6)
         assert pairs.probability[item] == pytest.approx(whole.probability[item], rel=1e-6)
+
+
+def test_fewer_users_at_once_get_the_same(run, monkeypatch):
+    users = list(range(1, 8))
+    lists, pairs = run.recommend(users=users), run.predict_proba([[2, 5]] * 7, users=users)
+    monkeypatch.setattr(recommending, "BATCH_SCORES", 2 * len(run.item_ids) + 1)
+    pd.testing.assert_frame_equal(run.recommend(users=users), lists)
+    pd.testing.assert_frame_equal(run.predict_proba([[2, 5]] * 7, users=users), pairs)
+
+
+def test_a_batch_of_scores_stays_within_its_budget_for_any_catalogue():
+    for n_items in (1, 1000, 10**6, 10**9):
+        users = recommending._batch_users(n_items)
+        assert 1 <= users <= recommending.BATCH_USERS
+        assert users == 1 or users * n_items <= recommending.BATCH_SCORES
+
+
+def test_log_sum_exp_is_that_of_float64_and_takes_little_memory():
+    scores = np.random.default_rng(0).normal(scale=9, size=(64, 5000)).astype(np.float32)
+    expected = np.logaddexp.reduce(scores.astype(np.float64), axis=1)
+    tracemalloc.start()
+    found = recommending._log_sum_exp(scores)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    np.testing.assert_allclose(found, expected, rtol=1e-7)
+    assert found.dtype == np.float64
+    assert peak < scores.nbytes / 10
 
 
 def test_more_than_the_catalogue_is_the_catalogue(run):
