@@ -1,9 +1,11 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 
 from seqrec.data.sequences import Sequences
 from seqrec.errors import ConfigError, ResourceError
-from seqrec.evaluation.baselines import EASE, ItemKNN, Markov, Popularity
+from seqrec.evaluation.baselines import EASE, ItemKNN, Markov, Popularity, item_knn
 from seqrec.evaluation.scorers import pairs_by_column
 
 TRAIN = Sequences.from_lists([[1, 2, 3], [1, 2], [2, 3, 1], [4], [2, 1, 2]])
@@ -83,6 +85,22 @@ def test_item_knn_is_the_brute_force_sum(k, shrinkage):
 
 def test_an_item_is_not_its_own_neighbour():
     assert ItemKNN.fit(TRAIN, N).similarities.diagonal().tolist() == [0] * N
+
+
+def test_item_knn_does_not_depend_on_how_many_items_are_dense_at_once(monkeypatch):
+    train = random_train()
+    whole = ItemKNN.fit(train, 40, neighbours=5).similarities
+    monkeypatch.setattr(item_knn, "_DENSE", 3 * 40 + 1)
+    assert (ItemKNN.fit(train, 40, neighbours=5).similarities != whole).nnz == 0
+
+
+def test_memory_of_item_knn_is_its_budget_and_not_the_catalogue(monkeypatch):
+    monkeypatch.setattr(item_knn, "_DENSE", 2**20)
+    tracemalloc.start()
+    ItemKNN.fit(random_train(n_items=20_000), 20_000, neighbours=5)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 4 * 4 * 2**20  # 512 items at once would take 41 MB in float32 alone
 
 
 def test_ease_solves_the_constrained_ridge_regression():

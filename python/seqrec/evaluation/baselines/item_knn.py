@@ -23,7 +23,8 @@ from seqrec.config import check
 from seqrec.data.sequences import Sequences
 from seqrec.evaluation.events import SparseMatrix, all_users, binary_matrix
 
-_ROWS = 512  # items whose similarities are dense at once
+_ROWS = 512  # items whose similarities are dense at once, at most
+_DENSE = 2**26  # similarities that are dense at once, at most: 256 MiB
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,12 +51,15 @@ class ItemKNN:
         """
         check(neighbours >= 1, "neighbours", neighbours, "at least 1")
         check(shrinkage >= 0, "shrinkage", shrinkage, "at least 0")
-        taken = binary_matrix(train, all_users(train), n_items).astype(np.float64).tocsc()
-        k = min(neighbours, n_items)
-        blocks = [
-            _nearest(taken, np.arange(start, min(start + _ROWS, n_items)), k, shrinkage)
-            for start in range(0, n_items, _ROWS)
-        ]
+        taken = binary_matrix(train, all_users(train), n_items).astype(np.float64)
+        by_item = taken.T.tocsr()
+        norms = np.sqrt(np.maximum(np.diff(by_item.indptr), 1.0))
+        k, step = min(neighbours, n_items), min(_ROWS, max(1, _DENSE // n_items))
+        blocks = []
+        for start in range(0, n_items, step):
+            block = slice(start, start + step)
+            similar = _similar(by_item[block] @ taken, norms[block], norms, shrinkage)
+            blocks.append(_nearest(similar.astype(np.float32).toarray(), start, k))
         return cls(sparse.vstack(blocks, format="csr"))
 
     def __call__(self, sequences: Sequences, users: NDArray[np.int32], /) -> NDArray[np.float32]:
@@ -64,20 +68,26 @@ class ItemKNN:
         return (history @ self.similarities).toarray()
 
 
-def _nearest(
-    taken: SparseMatrix, block: NDArray[np.int64], k: int, shrinkage: float
+def _similar(
+    together: SparseMatrix,
+    own_norms: NDArray[np.float64],
+    norms: NDArray[np.float64],
+    shrinkage: float,
 ) -> SparseMatrix:
-    """The k nearest others of the items in `block`: float32 CSR [len(block), N]."""
-    n_items = taken.shape[1]
-    norms = np.sqrt(np.maximum(np.asarray(taken.sum(axis=0)).ravel(), 1.0))
-    together = (taken[:, block].T @ taken).toarray()
-    together /= np.outer(norms[block], norms) + shrinkage
-    dense = together.astype(np.float32)
+    """The shrunk cosines of the counts `together`, CSR [rows, N], which become them in place."""
+    for row, norm in enumerate(own_norms):
+        part = slice(together.indptr[row], together.indptr[row + 1])
+        together.data[part] /= norm * norms[together.indices[part]] + shrinkage
+    return together
+
+
+def _nearest(dense: NDArray[np.float32], start: int, k: int) -> SparseMatrix:
+    """The k nearest others of the items from column `start` on, a row each: float32 CSR."""
     # each item is its own history here, so that the kernel leaves it out of its neighbours
-    own = (block + 1).astype(np.int32)
-    places = np.arange(len(block), dtype=np.int64)
+    places = np.arange(len(dense), dtype=np.int64)
     rows, nobody = places.astype(np.int32), np.empty(0, dtype=np.int32)
+    own = rows + np.int32(start + 1)
     near, values = _core.top_k(dense, k, own, places, places + 1, rows, True, nobody)
     similar = np.isfinite(values) & (values > 0)
     indices, rows = near[similar] - 1, np.repeat(rows, k).reshape(near.shape)[similar]
-    return sparse.csr_array((values[similar], (rows, indices)), shape=(len(block), n_items))
+    return sparse.csr_array((values[similar], (rows, indices)), shape=dense.shape)
