@@ -68,9 +68,10 @@ def recommend(
         users = _ids(dataset.user_ids, user) if user else None
         frame = loaded.recommend(users=users, **options)
     elif sequences is not None:
-        labels, histories = _read_sequences(sequences)
+        labels, histories, lost = _read_sequences(sequences, loaded.item_ids, unknown)
         frame = loaded.recommend(sequences=histories, **options)
         frame["user_id"] = labels[frame["user_id"].to_numpy()]
+        frame.attrs["unknown_items"] += lost
     else:
         raw = [_ids(loaded.item_ids, text.split(",")) for text in sequence or []]
         frame = loaded.recommend(sequences=raw, **options)
@@ -118,13 +119,42 @@ def _ids(vocabulary: Vocabulary, texts: list[str]) -> list[str] | list[int]:
         raise DataError(f"id {wrong!r} is no integer, as all ids of this data are") from None
 
 
-def _read_sequences(path: Path) -> tuple[NDArray[Any], list[list[Any]]]:
-    """Raw user ids and the raw item histories of a log, oldest first."""
+def _id_of(text: str, vocabulary: Vocabulary) -> str | int | None:
+    """The id that a text stands for: None where the ids are integers and it is not one as written.
+
+    "7" is one; "007", "+7" and "1_0" are other texts than that of an integer.
+    """
+    if not vocabulary.is_integer:
+        return text
+    try:
+        number = int(text)
+    except ValueError:
+        return None
+    return number if str(number) == text else None
+
+
+def _read_sequences(
+    path: Path, item_ids: Vocabulary, unknown: str
+) -> tuple[NDArray[Any], list[list[Any]], int]:
+    """Raw user ids and the raw item histories of a log, oldest first, and how many events are lost.
+
+    What the ids of the file are is no guess: they are read as those of the model, and lost where
+    they cannot be.
+    """
     import numpy as np
 
     from seqrec.data import Interactions
+    from seqrec.errors import DataError
 
     dataset = Interactions.from_file(str(path)).prepare()
-    everybody = range(dataset.n_users)
-    histories = [dataset.item_ids.decode(dataset.sequences.user(u) - 1).tolist() for u in everybody]
-    return dataset.user_ids.decode(np.arange(dataset.n_users)), histories
+    texts = [str(raw) for raw in dataset.item_ids.decode(np.arange(dataset.n_items)).tolist()]
+    ids = [_id_of(text, item_ids) for text in texts]
+    if unknown == "error" and None in ids:
+        first = texts[ids.index(None)]
+        raise DataError(f"{path}: item {first!r} is unknown to the model, whose items are integers")
+    rows = [
+        [ids[item - 1] for item in dataset.sequences.user(user)] for user in range(dataset.n_users)
+    ]
+    histories = [[raw for raw in row if raw is not None] for row in rows]
+    lost = sum(row.count(None) for row in rows)
+    return dataset.user_ids.decode(np.arange(dataset.n_users)), histories, lost
