@@ -106,17 +106,28 @@ def _write(frame: pd.DataFrame, out: Path | None) -> None:
     typer.echo(f"{out}: {len(frame):,} recommendations for {frame.user_id.nunique():,} users")
 
 
-def _ids(vocabulary: Vocabulary, texts: list[str]) -> list[str] | list[int]:
-    """Ids typed on the command line: integers where the model's ids are."""
+def _ids(vocabulary: Vocabulary, texts: list[str]) -> list[str | int]:
+    """Ids typed on the command line: integers where those of the model or the data are.
+
+    Raises:
+        DataError: for the first text that is no such id.
+    """
+    return [_typed_id(text, vocabulary) for text in texts]
+
+
+def _typed_id(text: str, vocabulary: Vocabulary) -> str | int:
     from seqrec.errors import DataError
 
-    if not vocabulary.is_integer:
-        return texts
     try:
-        return [int(text) for text in texts]
-    except ValueError:
-        wrong = next(text for text in texts if not text.strip().lstrip("+-").isdigit())
-        raise DataError(f"id {wrong!r} is no integer, as all ids of this data are") from None
+        text.encode()  # bytes of another encoding than the terminal's arrive as lone surrogates
+    except UnicodeEncodeError:
+        raise DataError(f"id {text!r} is not UTF-8") from None
+    found = _id_of(text.strip() if vocabulary.is_integer else text, vocabulary)
+    if found is None:
+        raise DataError(
+            f"id {text!r} is no integer, as all ids here are: write it in plain digits, as 42 or -7"
+        )
+    return found
 
 
 def _id_of(text: str, vocabulary: Vocabulary) -> str | int | None:

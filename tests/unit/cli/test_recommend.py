@@ -87,3 +87,24 @@ def test_integers_of_a_parquet_file_are_read_too(of_strings, recommend, tmp_path
     code, frame, said = recommend(of_strings, "--sequences", tmp_path / "log.parquet", "-k", 9)
     assert (code, said) == (0, "")
     assert set(frame.item_id) == {"007", "B7"}
+
+
+@pytest.mark.parametrize("typed", ["--5", "²", "1_0", "+1", "01", "a", "", "1.0", "٣"])
+def test_what_is_no_integer_is_named(typed, of_integers, recommend):
+    code, _, said = recommend(of_integers, f"--sequence={typed},1")
+    assert code == 3
+    assert f"id {typed!r} is no integer, as all ids here are" in said
+
+
+def test_spaces_around_a_typed_integer_are_left_out(of_integers, recommend):
+    code, frame, _ = recommend(of_integers, "--sequence= -5, 3", "-k", 9)
+    assert code == 0
+    assert set(frame.item_id) == {"1", "2", "10"}
+
+
+@pytest.mark.parametrize("option", ["--sequence", "--exclude", "--candidates"])
+def test_bytes_that_are_no_text_are_named(option, of_strings, of_integers, recommend):
+    for model in (of_strings, of_integers):
+        code, _, said = recommend(model, "--sequence=1", f"{option}=\udcff")
+        assert code == 3
+        assert r"id '\udcff' is not UTF-8" in said
