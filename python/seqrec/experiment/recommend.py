@@ -120,8 +120,9 @@ def top_items(
 
     Equal scores are ordered by internal id. Fewer than k rows come back where fewer items remain.
     """
-    check(k >= 1, "k", k, "at least 1")
-    k = min(k, len(item_ids))  # nobody gets more, and memory is not asked for it
+    is_whole = isinstance(k, int | np.integer) and not isinstance(k, bool)
+    check(is_whole and k >= 1, "k", k, "an integer, at least 1")
+    k = min(int(k), len(item_ids))  # nobody gets more, and memory is not asked for it
     tables, step = [], _batch_users(len(item_ids))
     for at in range(0, len(queries.labels), step):
         users = np.arange(at, min(at + step, len(queries.labels)), dtype=np.int32)
@@ -157,7 +158,7 @@ def judged_pairs(
             f"option `candidates` has {len(candidates)} lists for {len(queries.labels)} histories: "
             "it must have one for each"
         )
-    counts = np.array([len(asked) for asked in candidates])
+    counts = np.array([len(asked) for asked in candidates], dtype=np.int64)
     raw = [item for asked in candidates for item in asked]
     codes = item_ids.encode_known(raw, "candidate {} is unknown to the model")
     rows, places = np.repeat(np.arange(len(counts)), counts), _places(counts)

@@ -255,7 +255,7 @@ class BERT4Rec(nn.Module):
         histories_BL = self._readable(histories_BL)
         columns = candidates_BC.unsqueeze(2).unbind(1)  # one candidate at a time: memory of B rows
         logits = [self.pair_logits(torch.cat([histories_BL, one], dim=1)) for one in columns]
-        return torch.stack(logits, dim=1)
+        return torch.stack(logits, dim=1) if logits else candidates_BC.float()
 
     def _users(self, histories_BL: Tensor) -> Tensor:
         """The vectors [B, D] that meet the items."""

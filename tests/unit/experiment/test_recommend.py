@@ -107,9 +107,37 @@ def test_more_than_the_catalogue_is_the_catalogue(run):
     assert len(frame) == len(run.item_ids)
 
 
-def test_a_list_of_nothing_is_refused(run):
-    with pytest.raises(ConfigError, match="`k` is 0"):
-        run.recommend(users=[1], k=0)
+@pytest.mark.parametrize("k", [0, -1, "5", 2.5, None, True])
+def test_a_length_that_is_none_is_refused(run, k):
+    with pytest.raises(ConfigError, match=rf"`k` is {k!r}: it must be an integer, at least 1"):
+        run.recommend(users=[1], k=k)
+
+
+@pytest.fixture(scope="module", params=["lstm", "pooled", "inside"])
+def judge(request, split):
+    """An untrained model of relevance."""
+    head = request.param
+    if head == "lstm":
+        options = tiny_data.tiny("lstm", training={"epochs": 0})
+        return sr.fit("lstm", split, task="relevance", config=options)
+    inside = {"relevance_head": head}
+    options = tiny_data.tiny("bert4rec", training={"epochs": 0}, bert4rec=inside)
+    return sr.fit("bert4rec", split, task="relevance", config=options)
+
+
+def test_no_candidates_give_an_empty_frame(run, judge):
+    for model in (run, judge):
+        frame = model.recommend(users=[1, 2], candidates=[])
+        assert list(frame) == ["user_id", "item_id", "score", "probability", "rank"]
+        assert len(frame) == 0
+
+
+def test_nobody_to_judge_gives_an_empty_frame(run, judge):
+    for model in (run, judge):
+        for nobody in ({"users": []}, {"sequences": []}):
+            frame = model.predict_proba([], **nobody)
+            assert list(frame) == ["user_id", "item_id", "score", "probability"]
+            assert len(frame) == 0
 
 
 def test_an_unknown_user_is_named(run):
