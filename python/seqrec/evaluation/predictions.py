@@ -64,8 +64,8 @@ def judge_next_item(
         config: k and the seen filter.
 
     Raises:
-        DataError: for a missing column, an unknown id, a pair that comes twice or a score that is
-            not finite; names the first.
+        DataError: for what is no table or has no rows, a missing column, an unknown id, a pair that
+            comes twice or a score that is no finite number; names the first.
     """
     config = dataclasses.replace(config or EvalConfig(), ties="order")
     protocol = next_item_protocol(split, part, config)
@@ -110,8 +110,9 @@ def judge_relevance(
         resamples: bootstrap resamples of the 95 % intervals.
 
     Raises:
-        DataError: for a missing column, an unknown id, two scores of one pair, a score that is not
-            finite, or a pair without a score; names the first.
+        DataError: for what is no table or has no rows, a missing column, an unknown id, two scores
+            of one pair, a score that is no finite number, or a pair without a score; names the
+            first.
     """
     protocol = relevance_protocol(split, part, negatives, kind=kind, resamples=resamples)
     rows = _read(frame, split, part)
@@ -158,14 +159,11 @@ def judge(
 
 
 def _read(frame: Any, split: Split, part: Part) -> _Predictions:
-    table = nw.from_native(frame, eager_only=True)
-    missing = [name for name in COLUMNS if name not in table.columns]
-    if missing:
-        raise DataError(f"the predictions lack the column `{missing[0]}`; found: {table.columns}")
+    table = _table(frame)
     dataset = split.dataset
     users = _encode(dataset.user_ids, table["user_id"].to_list(), "user_id")
     items = _encode(dataset.item_ids, table["item_id"].to_list(), "item_id") + np.int32(1)
-    scores = np.asarray(table["score"].to_numpy(), dtype=np.float32)
+    scores = _numbers(table["score"].to_numpy())
     wrong = ~np.isfinite(scores)
     if wrong.any():
         row = int(wrong.argmax())
@@ -180,8 +178,46 @@ def _read(frame: Any, split: Split, part: Part) -> _Predictions:
     return _Predictions(places[used], items[used], scores[used], int((~used).sum()))
 
 
+def _table(frame: Any) -> nw.DataFrame[Any]:
+    """The frame as narwhals reads it: with all columns, and with rows."""
+    try:
+        table = nw.from_native(frame, eager_only=True)
+    except TypeError:
+        raise DataError(
+            f"the predictions are of the type {type(frame).__name__}: give a table of pandas, "
+            "polars or Arrow"
+        ) from None
+    missing = [name for name in COLUMNS if name not in table.columns]
+    if missing:
+        raise DataError(f"the predictions lack the column `{missing[0]}`; found: {table.columns}")
+    if not len(table):
+        raise DataError(f"the predictions have no row, only the columns {table.columns}")
+    return table
+
+
+def _numbers(values: NDArray[Any]) -> NDArray[np.float32]:
+    try:
+        return np.asarray(values, dtype=np.float32)
+    except (ValueError, TypeError):
+        row = next(row for row, value in enumerate(values) if not _is_number(value))
+        raise DataError(
+            f"the column `score` of the predictions has {values[row]!r} (row {row}), no number"
+        ) from None
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        float(value)
+    except (ValueError, TypeError):
+        return False
+    return True
+
+
 def _encode(vocabulary: Any, values: Sequence[Any], column: str) -> NDArray[np.int32]:
-    codes = vocabulary.encode(values)
+    try:
+        codes = vocabulary.encode(values)
+    except DataError as error:
+        raise DataError(f"the column `{column}` of the predictions: {error}") from None
     if (codes < 0).any():
         row = int((codes < 0).argmax())
         raise DataError(

@@ -104,6 +104,33 @@ def test_a_score_that_is_not_finite_is_refused():
         judge(frame((100, 30, math.nan)))
 
 
+@pytest.mark.parametrize("wrong", ["high", [0.5]])
+def test_a_score_that_is_no_number_is_named_with_its_row(wrong):
+    with pytest.raises(DataError, match=r"column `score` .* has .* \(row 1\), no number"):
+        judge(frame((100, 30, "0.5"), (101, 40, wrong)))
+
+
+def test_an_id_of_another_kind_is_named_with_its_column_and_row():
+    with pytest.raises(DataError, match=r"column `item_id` .* id '30' \(place 1\) is str"):
+        judge(frame((100, 30, 1.0), (101, "30", 1.0)))
+
+
+@pytest.mark.parametrize("columns", [["user_id", "item_id", "score"], ["score"]])
+def test_predictions_without_a_row_are_refused(columns):
+    split, negatives = toy_split(TWO, 5), np.array([[4], [5]], dtype=np.int32)
+    nothing = pd.DataFrame({name: [] for name in columns})
+    said = "have no row" if len(columns) == 3 else "lack the column `user_id`"
+    with pytest.raises(DataError, match=said):
+        judge(nothing)
+    with pytest.raises(DataError, match=said):
+        judge_relevance(nothing, split, split.test, negatives)
+
+
+def test_what_is_no_table_is_named():
+    with pytest.raises(DataError, match="of the type list: give a table of pandas"):
+        judge([(100, 30, 1.0)])
+
+
 def test_users_that_are_not_evaluated_are_counted():
     split = toy_split([*TWO, [1, 2]], 5)
     rows = frame((100, 30, 1.0), (102, 30, 1.0))
@@ -138,12 +165,9 @@ def test_every_pair_must_be_scored():
 
 
 def test_no_pair_at_all_is_named_too():
-    split, negatives = toy_split(TWO, 5), np.array([[4], [5]], dtype=np.int32)
-    nothing = pd.DataFrame({"user_id": [], "item_id": [], "score": []}).astype(
-        {"user_id": int, "item_id": int}
-    )
+    split, negatives = toy_split([*TWO, [1, 2]], 5), np.array([[4], [5]], dtype=np.int32)
     with pytest.raises(DataError, match="lack 4 of 4"):
-        judge_relevance(nothing, split, split.test, negatives)
+        judge_relevance(frame((102, 30, 1.0)), split, split.test, negatives)
 
 
 def test_a_pair_with_two_scores_is_refused():
