@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from seqrec.cli.options import Format, Output, PartName, SplitName, Task
+from seqrec.cli.options import Format, Output, PartName, Question, SplitName
 
 
 def evaluate(
@@ -19,7 +19,7 @@ def evaluate(
     ] = None,
     part: Annotated[PartName, typer.Option(help="Which part is judged.")] = PartName.VALID,
     task: Annotated[
-        Task | None, typer.Option(help="What the predictions are for (with --predictions).")
+        Question | None, typer.Option(help="What the predictions are for (with --predictions).")
     ] = None,
     split: Annotated[
         SplitName | None,

@@ -24,7 +24,7 @@ class Task(StrEnum):
 
 
 class Question(StrEnum):
-    """What a table of a comparison asks."""
+    """What is asked of a model: a task, and for relevance how the negatives are drawn."""
 
     NEXT_ITEM = "next_item"
     RELEVANCE = "relevance"

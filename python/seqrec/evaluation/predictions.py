@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqrec.config import check
-from seqrec.data.pairs import evaluation_negatives
+from seqrec.data.pairs import NegativesKind, evaluation_negatives
 from seqrec.data.split import Part, Split
 from seqrec.errors import DataError
 from seqrec.evaluation.events import events_of
@@ -35,6 +35,11 @@ from seqrec.evaluation.relevance import (
 )
 
 COLUMNS = ("user_id", "item_id", "score")
+# task -> how the negatives of its evaluation pairs are drawn
+_RELEVANCE: dict[str, NegativesKind] = {
+    "relevance": "uniform",
+    "relevance-popularity": "popularity",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,24 +143,26 @@ def judge_relevance(
 def judge(
     frame: Any, split: Split, part: Part, task: str, config: EvalConfig | None = None
 ) -> NextItemResult | RelevanceResult:
-    """What a file of predictions is worth: for relevance, on the protocol's uniform negatives.
+    """What a file of predictions is worth: for relevance, on the protocol's own pairs.
 
     Args:
         frame: as for `judge_next_item` and `judge_relevance`.
         split: names the raw ids and the catalogue.
         part: whose targets are looked for.
-        task: "next_item" or "relevance".
+        task: "next_item", "relevance", or "relevance-popularity" for the pairs whose negatives are
+            drawn by popularity.
         config: k, the seen filter and the resamples.
 
     Raises:
         ConfigError: for another task.
     """
-    check(task in ("next_item", "relevance"), "task", task, "next_item or relevance")
+    tasks = ("next_item", *_RELEVANCE)
+    check(task in tasks, "task", task, f"one of {tasks}")
     if task == "next_item":
         return judge_next_item(frame, split, part, config)
-    resamples = (config or EvalConfig()).resamples
-    negatives = evaluation_negatives(split, part)
-    return judge_relevance(frame, split, part, negatives, resamples=resamples)
+    resamples, kind = (config or EvalConfig()).resamples, _RELEVANCE[task]
+    negatives = evaluation_negatives(split, part, kind=kind)
+    return judge_relevance(frame, split, part, negatives, kind=kind, resamples=resamples)
 
 
 def _read(frame: Any, split: Split, part: Part) -> _Predictions:

@@ -5,6 +5,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
+from seqrec.data import evaluation_negatives
 from seqrec.errors import ConfigError, DataError
 from seqrec.evaluation.next_item import EvalConfig, evaluate_next_item
 from seqrec.evaluation.predictions import judge as judge_predictions
@@ -190,6 +191,20 @@ def test_both_tasks_are_judged_through_one_door():
     rows = whole_catalogue(split, scores)
     assert "ndcg@10" in judge_predictions(rows, split, split.test, "next_item").values()
     assert judge_predictions(rows, split, split.test, "relevance").protocol["draws"] == 10
+
+
+def test_pairs_of_popularity_are_judged_by_their_own_task():
+    split = random_split(30, 20)
+    scores = np.random.default_rng(0).normal(size=(30, 20)).astype(np.float32)
+    negatives = evaluation_negatives(split, split.test, kind="popularity")
+    asked = pairs(split, scores, negatives)
+    judged = judge_predictions(asked, split, split.test, "relevance-popularity")
+    scorer = pairs_by_column(Table(scores))
+    expected = evaluate_relevance(scorer, split, split.test, negatives, kind="popularity")
+    assert judged.report().metrics == expected.report().metrics
+    assert judged.protocol == expected.protocol
+    with pytest.raises(DataError, match=r"lack .* evaluation pairs"):
+        judge_predictions(asked, split, split.test, "relevance")
 
 
 def test_another_task_is_refused():
