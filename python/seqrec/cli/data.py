@@ -36,7 +36,9 @@ def movielens(
 @app.command()
 def simulate(
     out: Annotated[Path, typer.Option("--out", "-o", help="Parquet file to write.")],
-    preset: Annotated[str, typer.Option(help="demo, ml-1m or films: the shape.")] = "demo",
+    preset: Annotated[
+        str, typer.Option(help="The shape: demo (seconds), ml-1m (dense) or films (sparse).")
+    ] = "demo",
     users: Annotated[int | None, typer.Option(help="Users, if not the preset's.")] = None,
     items: Annotated[int | None, typer.Option(help="Items, if not the preset's.")] = None,
     mean_length: Annotated[float | None, typer.Option(help="Mean actions of a user.")] = None,

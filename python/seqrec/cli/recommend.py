@@ -83,10 +83,10 @@ def _check_source(
 ) -> None:
     from seqrec.errors import ConfigError
 
-    if sum(source is not None for source in (sequence, sequences, data)) != 1:
-        raise ConfigError("give exactly one of --sequence, --sequences and --data")
     if user is not None and data is None:
         raise ConfigError("--user goes with --data, which has the histories of known users")
+    if sum(source is not None for source in (sequence, sequences, data)) != 1:
+        raise ConfigError("give exactly one of --sequence, --sequences and --data")
 
 
 def _write(frame: pd.DataFrame, out: Path | None) -> None:

@@ -26,6 +26,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from seqrec import config
+from seqrec.errors import ConfigError
 
 PresetName = Literal["demo", "ml-1m", "films"]
 BLOCK_USERS = 2048  # users simulated together: bounds the users x items table of taken items
@@ -91,10 +92,10 @@ def preset(
     """A named shape, "demo" (seconds), "ml-1m" (dense) or "films" (sparse), or a variation of it.
 
     Raises:
-        ConfigError: for an unknown name, with the nearest one, or an impossible shape.
+        ConfigError: for an unknown name or an impossible shape.
     """
     if name not in PRESETS:
-        raise config.unknown_key("preset", name, PRESETS)
+        raise ConfigError(f"option `preset` is {name!r}: it must be one of {', '.join(PRESETS)}")
     chosen = PRESETS[name]
     return replace(
         chosen,

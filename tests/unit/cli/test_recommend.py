@@ -102,6 +102,13 @@ def test_spaces_around_a_typed_integer_are_left_out(of_integers, recommend):
     assert set(frame.item_id) == {"1", "2", "10"}
 
 
+@pytest.mark.parametrize("sources", [[], ["--sequence", "1"], ["--sequences", "log.csv"]])
+def test_a_user_needs_the_data_set(sources, of_integers, recommend):
+    code, _, said = recommend(of_integers, *sources, "--user", "42")
+    assert code == 2
+    assert "--user goes with --data" in said
+
+
 @pytest.mark.parametrize("option", ["--sequence", "--exclude", "--candidates"])
 def test_bytes_that_are_no_text_are_named(option, of_strings, of_integers, recommend):
     for model in (of_strings, of_integers):

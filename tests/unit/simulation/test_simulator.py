@@ -62,6 +62,6 @@ def test_an_impossible_shape_is_refused_by_name(option, value):
         replace(SMALL, **{option: value})
 
 
-def test_an_unknown_preset_is_refused_with_the_nearest_name():
-    with pytest.raises(ConfigError, match="did you mean `films`"):
-        preset("film")
+def test_an_unknown_preset_is_refused_with_what_there_is():
+    with pytest.raises(ConfigError, match="`preset` is 'tiny': it must be one of demo, ml-1m, fi"):
+        preset("tiny")
