@@ -6,7 +6,7 @@ are not part of its config, so that setting one is an error instead of a knob th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -22,6 +22,7 @@ ModelName = Literal["lstm", "bert4rec"]
 TaskName = Literal["next_item", "relevance"]
 MODELS: tuple[ModelName, ...] = ("lstm", "bert4rec")
 TASKS: tuple[TaskName, ...] = ("next_item", "relevance")
+OPTIONAL = ("lstm", "bert4rec", "cloze", "relevance", "negatives")  # tables, by model and task
 # Where a cell does better with other values than those of the classes (docs/experiments.md). Next
 # item wants wide item vectors, whose product with the user has to tell all items apart, and half of
 # them dropped; relevance overfits within a few epochs on sparse data.
@@ -97,16 +98,11 @@ class RunConfig:
     evaluation: EvalConfig = field(default_factory=EvalConfig)
 
     def __post_init__(self) -> None:
-        wanted = _tables(self.model, self.task, self.objective.loss)
-        for table in ("lstm", "bert4rec", "cloze", "relevance", "negatives"):
-            given = getattr(self, table) is not None
-            if given and table not in wanted:
-                raise ConfigError(
-                    f"table [{table}] has no meaning for {self.model} on {self.task} "
-                    f"with loss {self.objective.loss!r}: leave it out"
-                )
-            if not given and table in wanted:
-                raise ConfigError(f"table [{table}] is missing for {self.model} on {self.task}")
+        given = {table for table in OPTIONAL if getattr(self, table) is not None}
+        _refuse_foreign(given, self.model, self.task, self.objective.loss)
+        missing = _tables(self.model, self.task, self.objective.loss) - given
+        if missing:
+            raise ConfigError(f"table [{min(missing)}] is missing for {self.model} on {self.task}")
         if self.bert4rec is not None:
             config.check(
                 self.bert4rec.max_seq_len == self.windows.max_seq_len,
@@ -155,6 +151,16 @@ def _tables(model: str, task: str, loss: str) -> set[str]:
     return tables
 
 
+def _refuse_foreign(given: Collection[str], model: str, task: str, loss: str) -> None:
+    """Raises ConfigError for an optional table that the cell does not read."""
+    for table in OPTIONAL:
+        if table in given and table not in _tables(model, task, loss):
+            raise ConfigError(
+                f"table [{table}] has no meaning for {model} on {task} with loss {loss!r}: "
+                "leave it out"
+            )
+
+
 def defaults(
     model: ModelName, task: TaskName, *, loss: str | None = None, k: int = EvalConfig().k
 ) -> dict[str, Any]:
@@ -198,6 +204,8 @@ def resolve(
     loss, k = _asked(asked, "objective", "loss"), _asked(asked, "evaluation", "k")
     base = defaults(asked["model"], asked["task"], loss=loss, k=k or EvalConfig().k)
     tables = config.merge(base, asked)
+    # Before its options are read: what is wrong with them is not what is wrong.
+    _refuse_foreign(tables, asked["model"], asked["task"], base["objective"]["loss"])
     if "bert4rec" in tables and asked["model"] == "bert4rec":
         # The length of a row is said once, with the windows; the model has to agree.
         length = _asked(tables, "windows", "max_seq_len") or WindowConfig().max_seq_len

@@ -66,6 +66,22 @@ def test_a_value_in_place_of_a_table_is_named(table):
         resolved(model="bert4rec", **{table: 3})
 
 
+@pytest.mark.parametrize(
+    ("model", "tables"),
+    [
+        ("lstm", {"bert4rec": {"hidden_size": 3}}),
+        ("lstm", {"cloze": {"oops": 1}}),
+        ("bert4rec", {"lstm": {"hidden_size": -1}}),
+        ("lstm", {"negatives": {"num_negatives": -1}}),
+        ("bert4rec", {"relevance": 3}),
+    ],
+)
+def test_a_table_without_a_meaning_is_refused_before_its_options(model, tables):
+    (table,) = tables
+    with pytest.raises(ConfigError, match=rf"\[{table}\] has no meaning for {model} on next_item"):
+        resolved(model, **tables)
+
+
 def test_the_length_of_a_row_is_said_once():
     config = resolved(model="bert4rec", windows={"max_seq_len": 30})
     assert config.bert4rec.max_seq_len == 30
