@@ -58,9 +58,10 @@ class Columns:
         for role, name in roles.items():
             if found.count(name) != 1:
                 state = "no" if name not in found else f"{found.count(name)}"
+                flag = "" if role == "rating" else f" (seqrec prepare: --{role}-col)"
                 raise DataError(
                     f"{source}: {state} column {name!r} for the {role}; found: "
-                    f"{', '.join(map(repr, found)) or 'none'}; name it with {role}_col"
+                    f"{', '.join(map(repr, found)) or 'none'}; name it with {role}_col{flag}"
                 )
         if len(set(roles.values())) < len(roles):
             raise DataError(f"{source}: one column cannot play two roles: {roles}")

@@ -113,7 +113,8 @@ def _claim(folder: Path, stack: ExitStack, ranks: Ranks, *, resume: bool, overwr
     ranks.wait()
     if not resume and (exists(folder / LAST) or exists(folder / BEST)):
         raise ResourceError(
-            f"{folder} holds a run already: resume it, overwrite it, or choose another folder"
+            f"{folder} holds a run already: resume it (--resume), overwrite it (--overwrite), "
+            "or choose another folder"
         )
 
 

@@ -213,6 +213,13 @@ def test_a_named_column_is_required():
         Columns(time="ts").resolve(["user_id", "item_id"], "log")
 
 
+def test_a_missing_column_is_named_in_python_and_on_the_command_line():
+    with pytest.raises(DataError, match=r"name it with item_col \(seqrec prepare: --item-col\)$"):
+        Columns().resolve(["user_id", "Item_id"], "log")
+    with pytest.raises(DataError, match=r"name it with rating_col$"):  # it has no flag
+        Columns(rating="stars").resolve(["user_id", "item_id"], "log")
+
+
 def test_an_empty_name_leaves_the_times_out():
     assert "time" not in Columns(time="").resolve(["user_id", "item_id", "timestamp"], "log")
 

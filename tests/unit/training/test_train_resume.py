@@ -154,7 +154,7 @@ def test_finished_run_is_not_trained_again(tmp_path):
 def test_run_in_the_folder_of_another_is_refused(tmp_path):
     run(tmp_path)
     before = saved_state(tmp_path)
-    with pytest.raises(ResourceError, match="holds a run already"):
+    with pytest.raises(ResourceError, match=r"holds a run already: .*--resume.*--overwrite"):
         run(tmp_path)
     assert saved_state(tmp_path) == before
 
