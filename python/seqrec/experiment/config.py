@@ -22,6 +22,7 @@ ModelName = Literal["lstm", "bert4rec"]
 TaskName = Literal["next_item", "relevance"]
 MODELS: tuple[ModelName, ...] = ("lstm", "bert4rec")
 TASKS: tuple[TaskName, ...] = ("next_item", "relevance")
+MAX_WINDOW = 1024  # the kernel that counts pairs takes no larger one (rust/core/src/pairs.rs)
 OPTIONAL = ("lstm", "bert4rec", "cloze", "relevance", "negatives")  # tables, by model and task
 # Where a cell does better with other values than those of the classes (docs/experiments.md). Next
 # item wants wide item vectors, whose product with the user has to tell all items apart, and half of
@@ -57,8 +58,11 @@ class StartConfig:
     std: float = 0.05
 
     def __post_init__(self) -> None:
-        narrow = self.window is None or self.window >= 1
-        config.check(narrow, "start.window", self.window, "at least 1")
+        fits, rule = (
+            self.window is None or 1 <= self.window <= MAX_WINDOW,
+            f"from 1 to {MAX_WINDOW}",
+        )
+        config.check(fits, "start.window", self.window, rule)
         config.check(self.std > 0, "start.std", self.std, "above 0")
 
 

@@ -6,9 +6,11 @@ import tomllib
 
 import pytest
 
+from seqrec import _core
+from seqrec.data import Sequences
 from seqrec.errors import ConfigError
 from seqrec.experiment import resolve
-from seqrec.experiment.config import to_toml
+from seqrec.experiment.config import MAX_WINDOW, to_toml
 
 
 def resolved(model="lstm", task="next_item", **tables):
@@ -80,6 +82,20 @@ def test_a_table_without_a_meaning_is_refused_before_its_options(model, tables):
     (table,) = tables
     with pytest.raises(ConfigError, match=rf"\[{table}\] has no meaning for {model} on next_item"):
         resolved(model, **tables)
+
+
+@pytest.mark.parametrize("window", [-1, 0, MAX_WINDOW + 1, 2**70])
+def test_a_window_that_the_kernel_does_not_take_is_refused_before_training(window):
+    with pytest.raises(ConfigError, match=rf"`start\.window` is {window}: .* from 1 to 1024"):
+        resolved(start={"window": window})
+
+
+def test_the_largest_window_is_that_of_the_kernel():
+    assert resolved(start={"window": MAX_WINDOW}).start.window == MAX_WINDOW
+    log = Sequences.from_lists([[1, 2]])
+    _core.weigh_pairs(log.items, log.starts, log.stops, MAX_WINDOW)
+    with pytest.raises(ConfigError, match="window"):
+        _core.weigh_pairs(log.items, log.starts, log.stops, MAX_WINDOW + 1)
 
 
 def test_the_length_of_a_row_is_said_once():
