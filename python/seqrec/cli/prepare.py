@@ -38,12 +38,16 @@ def prepare(
     from seqrec.data import Interactions, PrepareConfig
     from seqrec.data.audit import render
     from seqrec.data.export import export as export_split
+    from seqrec.data.prepare import Events
+    from seqrec.data.prepare import prepare as filter_and_number
 
-    interactions = Interactions.from_file(
-        log, user_col=user_col, item_col=item_col, time_col=time_col
-    )
-    dataset = interactions.prepare(
-        PrepareConfig(min_user=min_user, min_item=min_item, repeats=repeats.value)
+    config = PrepareConfig(min_user=min_user, min_item=min_item, repeats=repeats.value)
+    # No name holds the log: its memory is free as soon as its events are sorted.
+    dataset = filter_and_number(
+        Events.of(
+            Interactions.from_file(log, user_col=user_col, item_col=item_col, time_col=time_col)
+        ),
+        config,
     )
     if small:
         dataset = dataset.small()

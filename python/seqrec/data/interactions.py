@@ -25,7 +25,7 @@ from seqrec.data.dataset import Dataset
 from seqrec.data.delimited import read_csv
 from seqrec.data.movielens import FILES as MOVIELENS_FILES
 from seqrec.data.movielens import read_movielens
-from seqrec.data.prepare import PrepareConfig, prepare
+from seqrec.data.prepare import Events, PrepareConfig, prepare
 from seqrec.data.sequences import Sequences
 from seqrec.data.split import Split
 from seqrec.data.tables import PARQUET_SUFFIXES, RawTable, read_frame, read_parquet
@@ -167,7 +167,7 @@ class Interactions:
         Raises:
             DataError: if the filter leaves nothing.
         """
-        return prepare(self, config or PrepareConfig())
+        return prepare(Events.of(self), config or PrepareConfig())
 
     def sequences(self) -> Sequences:
         """The log as it is, user by user and oldest first; item ids are codes + 1.

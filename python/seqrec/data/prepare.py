@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -18,6 +18,7 @@ from seqrec import _core
 from seqrec.config import check
 from seqrec.data.arrays import compress
 from seqrec.data.dataset import Dataset
+from seqrec.data.vocabulary import Vocabulary
 from seqrec.errors import DataError
 
 if TYPE_CHECKING:
@@ -47,29 +48,65 @@ class PrepareConfig:
         check(self.repeats in _POLICIES, "repeats", self.repeats, f"one of {', '.join(_POLICIES)}")
 
 
-def prepare(log: Interactions, config: PrepareConfig) -> Dataset:
-    """The data set of a log.
+@dataclass(frozen=True, slots=True)
+class Events:
+    """The events of a log, user by user and oldest first: nothing of the log itself is in them.
+
+    Attributes:
+        offsets: int64 [len(user_ids) + 1]; user code u has the events offsets[u]..offsets[u + 1].
+        items: int32 [E], codes of `item_ids`.
+        times: int64 [E], or None.
+        user_ids: raw ids of the user codes.
+        item_ids: raw ids of the item codes.
+        source: what was read.
+        n_rows: how many rows the log has.
+    """
+
+    offsets: NDArray[np.int64]
+    items: NDArray[np.int32]
+    times: NDArray[np.int64] | None
+    user_ids: Vocabulary
+    item_ids: Vocabulary
+    source: str
+    n_rows: int
+
+    @classmethod
+    def of(cls, log: Interactions) -> Events:
+        """Sorts the rows of a log, which may go then: 16 bytes for each."""
+        grouped = _core.group_events(log.users, log.items, log.times, True, len(log.user_ids))
+        return cls(*grouped, log.user_ids, log.item_ids, log.source, len(log))
+
+    def where(self, keep: NDArray[np.bool_]) -> Events:
+        """The events to keep, in the same memory: what goes makes room for the rest."""
+        if keep.all():
+            return self
+        dropped = np.flatnonzero(~keep)
+        offsets = self.offsets - np.searchsorted(dropped, self.offsets)
+        times = None if self.times is None else compress(self.times, keep)
+        return replace(self, offsets=offsets, items=compress(self.items, keep), times=times)
+
+
+def prepare(events: Events, config: PrepareConfig) -> Dataset:
+    """The data set of a log, whose events are taken over and written to.
 
     Raises:
         DataError: if the n-core filter leaves nothing; says how many actions each round kept.
     """
-    n_users = len(log.user_ids)
-    events = _Events(*_core.group_events(log.users, log.items, log.times, True, n_users))
     keep, duplicates, repeats = _core.mark_repeats(
         events.offsets, events.items, events.times, config.repeats
     )
     events = events.where(keep)
-    keep, rounds = _core_of(events, log, config)
+    keep, rounds = _core_of(events, config)
     kept = int(keep.sum())
     if kept == 0:
         steps = " -> ".join(str(count) for count in (len(keep), *rounds.tolist()))
         raise DataError(
-            f"{log.source}: the n-core filter (min_user = {config.min_user}, min_item = "
+            f"{events.source}: the n-core filter (min_user = {config.min_user}, min_item = "
             f"{config.min_item}) leaves nothing; actions kept round by round: {steps}"
         )
     removed: dict[str, Any] = {
-        "name": log.source,
-        "rows": len(log),
+        "name": events.source,
+        "rows": events.n_rows,
         "duplicates": duplicates,
         "repeats": config.repeats,
         "repeats_dropped": repeats,
@@ -81,35 +118,16 @@ def prepare(log: Interactions, config: PrepareConfig) -> Dataset:
     events = events.where(keep)
     del keep  # a byte for each action, while the audit needs some
     return Dataset.from_events(
-        events.offsets, events.items, events.times, log.user_ids, log.item_ids, removed
+        events.offsets, events.items, events.times, events.user_ids, events.item_ids, removed
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Events:
-    """Events of our own making, user by user: what goes makes room for the rest."""
-
-    offsets: NDArray[np.int64]
-    items: NDArray[np.int32]
-    times: NDArray[np.int64] | None
-
-    def where(self, keep: NDArray[np.bool_]) -> _Events:
-        if keep.all():
-            return self
-        dropped = np.flatnonzero(~keep)
-        offsets = self.offsets - np.searchsorted(dropped, self.offsets)
-        times = None if self.times is None else compress(self.times, keep)
-        return _Events(offsets, compress(self.items, keep), times)
-
-
-def _core_of(
-    events: _Events, log: Interactions, config: PrepareConfig
-) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+def _core_of(events: Events, config: PrepareConfig) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
     """(keep, events left after each round) of the n-core filter."""
     if config.min_user == config.min_item == 1:
         return np.ones(len(events.items), dtype=np.bool_), np.zeros(0, dtype=np.int64)
-    n_users = len(log.user_ids)
+    n_users = len(events.user_ids)
     users = np.repeat(np.arange(n_users, dtype=np.int32), np.diff(events.offsets))
     return _core.n_core(
-        users, events.items, n_users, len(log.item_ids), config.min_user, config.min_item
+        users, events.items, n_users, len(events.item_ids), config.min_user, config.min_item
     )

@@ -1,4 +1,5 @@
 import random
+import weakref
 
 import numpy as np
 import pytest
@@ -6,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqrec.data.interactions import Interactions
-from seqrec.data.prepare import PrepareConfig
+from seqrec.data.prepare import Events, PrepareConfig, prepare
 from seqrec.errors import ConfigError, DataError
 
 
@@ -28,6 +29,16 @@ def sequences(log: Interactions, **options) -> dict:
 def test_events_are_ordered_by_user_and_time(make_log):
     log = make_log((2, 5, 30), (1, 7, 20), (2, 6, 10), (1, 5, 10))
     assert sequences(log) == {1: [5, 7], 2: [6, 5]}
+
+
+def test_a_log_may_go_once_its_events_are_sorted(make_log):
+    log = make_log((2, 5, 30), (1, 7, 20), (2, 6, 10), (1, 5, 10))
+    wanted = log.prepare().fingerprint
+    columns = [weakref.ref(column) for column in (log.users, log.items, log.times)]
+    events = Events.of(log)
+    del log
+    assert [column() for column in columns] == [None] * 3
+    assert prepare(events, PrepareConfig()).fingerprint == wanted
 
 
 def test_the_sequences_of_a_log_are_those_of_its_data_set(make_log):
