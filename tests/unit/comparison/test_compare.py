@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
+from pathlib import Path
 
 import pytest
 
 import tiny_data
+from seqrec import config
 from seqrec.comparison import QUESTIONS, compare, recipe_paths
+from seqrec.comparison.cells import plan_cells
 from seqrec.comparison.render import read_comparisons, render
 from seqrec.comparison.study import study_tables
 from seqrec.comparison.systems import Systems
 from seqrec.errors import CheckpointError, ConfigError, DataError
-from seqrec.experiment import Run
+from seqrec.experiment import MODELS, Run, resolve
 
 CELLS = {(m, q): tiny_data.MODELS[m] for m in tiny_data.MODELS for q in QUESTIONS}
+RECIPES = Path(__file__).parents[3] / "recipes"
 LAYERS = {"tiny": tiny_data.SHARED}
 
 
@@ -211,6 +216,17 @@ def test_recipes_are_found_by_their_names(tmp_path):
     path.touch()
     (tmp_path / "other-lstm-relevance.toml").touch()
     assert recipe_paths(tmp_path, "toy") == {("lstm", "relevance-popularity"): path}
+
+
+@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.toml")), ids=lambda path: path.stem)
+def test_a_recipe_trains_what_its_name_says(path, tmp_path):
+    _, model, question = re.fullmatch(
+        rf"(.+?)-({'|'.join(MODELS)})-({'|'.join(QUESTIONS)})", path.stem
+    ).groups()
+    tables = config.read_toml(path)
+    alone = resolve({"recipe": tables})[0]
+    (cell,) = plan_cells(question, tmp_path, [model], {}, {(model, question): tables}, 1)
+    assert alone == cell.config
 
 
 def test_a_folder_of_recipes_that_is_not_there_is_an_error(tmp_path):
