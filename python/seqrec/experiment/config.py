@@ -47,10 +47,13 @@ CELL_DEFAULTS: dict[tuple[ModelName, TaskName], dict[str, dict[str, Any]]] = {
 class StartConfig:
     """Where the item vectors start.
 
-    "svd" is a truncated SVD of the positive pointwise mutual information of the items that stand
-    within `window` of each other in the training sequences, weighted by 1 / distance and scaled to
-    the standard deviation `std`; without a window, 50 or as many as memory allows. "random" leaves
-    the model's own initialisation.
+    Attributes:
+        item_vectors: "svd": a truncated SVD of the positive pointwise mutual information of items
+            that stand near each other in the training sequences, weighted by 1 / distance.
+            "random": the model's own initialisation.
+        window: how far apart such items may stand; None: 50 places, or fewer where 2^27 pairs of
+            places would not do; "svd" alone.
+        std: the standard deviation that the vectors are scaled to; "svd" alone.
     """
 
     item_vectors: Literal["svd", "random"] = "svd"
