@@ -107,8 +107,8 @@ def test_runs_that_may_choose_no_steps_are_not_planned_with_refits(split, tmp_pa
 
 
 def test_results_of_another_config_are_never_shown(split, folder):
-    with pytest.raises(CheckpointError, match=r"config\.lstm\.dropout was 0\.4 and is 0\.5"):
-        compared(split, folder, {"lstm": {"dropout": 0.5}})
+    with pytest.raises(CheckpointError, match=r"config\.lstm\.dropout was 0\.5 and is 0\.6"):
+        compared(split, folder, {"lstm": {"dropout": 0.6}})
 
 
 def test_results_on_other_data_are_never_shown(split, folder):
