@@ -51,8 +51,8 @@ class StartConfig:
         item_vectors: "svd": a truncated SVD of the positive pointwise mutual information of items
             that stand near each other in the training sequences, weighted by 1 / distance.
             "random": the model's own initialisation.
-        window: how far apart such items may stand; None: 50 places, or fewer where 2^27 pairs of
-            places would not do; "svd" alone.
+        window: how far apart such items may stand; None: 50 places, or fewer where that would be
+            more than 2^27 pairs of places; "svd" alone.
         std: the standard deviation that the vectors are scaled to; "svd" alone.
     """
 
