@@ -12,7 +12,7 @@ import numpy as np
 
 from seqrec import config as configs
 from seqrec.cards.recipe import recipe_of
-from seqrec.comparison import load_report, results_place
+from seqrec.comparison import cell_identity, load_report, results_place
 from seqrec.data import Dataset
 from seqrec.errors import ConfigError, DataError
 from seqrec.evaluation import Report, mean_report
@@ -122,7 +122,7 @@ def _recipe(run: Run) -> RunConfig:
     """The config as it was asked for: a refit's stop is what its own seed's validation chose."""
     if not run.is_refit:
         return run.config
-    training = dataclasses.replace(run.config.training, max_steps=None, patience=None)
+    training = dataclasses.replace(run.config.training, max_steps=None)
     return dataclasses.replace(run.config, training=training)
 
 
@@ -177,8 +177,7 @@ def _report_of(run: Run, part: str) -> Report | None:
 def _is_identity_of(run: Run, identity: Mapping[str, Any]) -> bool:
     """Whether a comparison noted this beside results of the run, and not of another one there."""
     split = {k: v for k, v in run.protocol.items() if k not in ("filter_seen", REFIT)}
-    own = {"config": run.config.identity(), "split": split}
-    wrong = configs.differences(identity, {**own, REFIT: True} if run.is_refit else own)
+    wrong = configs.differences(identity, cell_identity(run.config, split, is_refit=run.is_refit))
     # A refit has the steps that its cell chose; how many there were is compared by itself.
     length = ("config.training.max_steps ", "config.training.patience ")
     return all(run.is_refit and difference.startswith(length) for difference in wrong)

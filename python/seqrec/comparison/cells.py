@@ -83,8 +83,15 @@ class Cell:
         return refit(chosen, folder=self.folder, resume=True)
 
     def _identity(self, split: Split) -> dict[str, Any]:
-        is_refit = {} if self.refit_of is None else {REFIT: True}
-        return {"config": self.config.identity(), "split": split.protocol(), **is_refit}
+        return cell_identity(self.config, split.protocol(), is_refit=self.refit_of is not None)
+
+
+def cell_identity(
+    run_config: RunConfig, split: Mapping[str, Any], *, is_refit: bool
+) -> dict[str, Any]:
+    """What the results of a cell depend on; `split` is the protocol of its split."""
+    mark = {REFIT: True} if is_refit else {}
+    return {"config": run_config.identity(), "split": dict(split), **mark}
 
 
 def plan_cells(

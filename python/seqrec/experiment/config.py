@@ -61,11 +61,8 @@ class StartConfig:
     std: float = 0.05
 
     def __post_init__(self) -> None:
-        fits, rule = (
-            self.window is None or 1 <= self.window <= MAX_WINDOW,
-            f"from 1 to {MAX_WINDOW}",
-        )
-        config.check(fits, "start.window", self.window, rule)
+        fits = self.window is None or 1 <= self.window <= MAX_WINDOW
+        config.check(fits, "start.window", self.window, f"from 1 to {MAX_WINDOW}")
         config.check(self.std > 0, "start.std", self.std, "above 0")
 
 

@@ -38,10 +38,8 @@ from seqrec.experiment.artifact import (
 from seqrec.experiment.config import RunConfig, resolve
 from seqrec.experiment.run import Run
 from seqrec.experiment.scorer import ModelPairScorer, ModelScorer, max_history
-from seqrec.folder import exists
 from seqrec.models import LSTM, BERT4Rec
 from seqrec.training import (
-    LAST,
     Artifact,
     Ranks,
     Validate,
@@ -49,6 +47,7 @@ from seqrec.training import (
     choose_device,
     make_objective,
     seeded,
+    state_to_resume,
     train,
 )
 
@@ -190,8 +189,8 @@ def _fit(
 ) -> Run:
     """Trains on the training part of `trained`: `split` itself, or `split` with its validation."""
     device = choose_device(run_config.training.device)
-    begun = resume and folder is not None and exists(folder / LAST)
-    model = build_model(run_config, trained, weights_follow=begun)
+    weights_follow = state_to_resume(folder, resume=resume) is not None
+    model = build_model(run_config, trained, weights_follow=weights_follow)
     options = run_config.identity()
     del options["training"]  # the loop compares its own options
     is_refit = {} if trained is split else {REFIT: True}

@@ -12,7 +12,7 @@ from seqrec.training.device import bf16_speed, choose_device, seeded
 from seqrec.training.distributed import Ranks, launched_ranks
 from seqrec.training.early_stop import larger_is_better
 from seqrec.training.lock import locked
-from seqrec.training.loop import train
+from seqrec.training.loop import state_to_resume, train
 from seqrec.training.objectives import ObjectiveConfig, make_objective
 from seqrec.training.run import BEST, LAST, Validate, Watch
 from seqrec.training.state import Evaluation, TrainResult, open_state
@@ -40,5 +40,6 @@ __all__ = [
     "open_state",
     "save_artifact",
     "seeded",
+    "state_to_resume",
     "train",
 ]

@@ -92,9 +92,15 @@ def train(
             device=device, ranks=ranks, interrupts=interrupts,
             identity=as_json({**(identity or {}), "train": config.identity()}),
         )  # fmt: skip
-        if resume and folder is not None and exists(folder / LAST):
-            run.restore(folder / LAST)
+        state = state_to_resume(folder, resume=resume)
+        if state is not None:
+            run.restore(state)
         return run.run()
+
+
+def state_to_resume(folder: Path | None, *, resume: bool) -> Path | None:
+    """The state that `train` goes on from, whose weights replace the model's; None without one."""
+    return folder / LAST if resume and folder is not None and exists(folder / LAST) else None
 
 
 def _check_choice(folder: Path | None, *, resume: bool, overwrite: bool) -> None:
