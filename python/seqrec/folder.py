@@ -15,6 +15,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -175,16 +176,22 @@ def remove_leftovers(parent: Path) -> None:
 
 def _seal(new: Path, kind: Kind) -> None:
     """Writes the manifest of all files, and makes them and the folder durable."""
-    files = {}
-    for path in sorted(new.iterdir()):
+    paths = sorted(new.iterdir())
+    for path in paths:
         if not kind.allows(path.name):
             raise kind.unreadable(f"{path.name!r} is no allowed file name of a {kind.format}")
-        fsync(path)
-        files[path.name] = {"bytes": path.stat().st_size, "sha256": digest(path)}
+    with ThreadPoolExecutor() as beside:  # while one file is on its way to the disk, hash others
+        files = dict(zip((path.name for path in paths), beside.map(_entry, paths), strict=True))
     manifest = new / MANIFEST
     write_json(manifest, {"format": kind.format, "version": kind.version, "files": files})
     fsync(manifest)
     fsync(new)
+
+
+def _entry(path: Path) -> dict[str, Any]:
+    """What the manifest says of a file, which is put on disk."""
+    fsync(path)
+    return {"bytes": path.stat().st_size, "sha256": digest(path)}
 
 
 def _take_place(new: Path, folder: Path) -> None:

@@ -51,10 +51,10 @@ def fingerprint(
 
 
 def build_audit(dataset: Dataset, removed: dict[str, Any]) -> dict[str, Any]:
-    """All figures of the audit, as plain values that JSON can hold.
+    """All figures of the audit but the fingerprint, as plain values that JSON can hold.
 
     Args:
-        dataset: its `audit` is not read.
+        dataset: its `audit` and `fingerprint` are not read.
         removed: rows read and removed on the way from the source; kept under "source".
     """
     lengths = np.diff(dataset.offsets)
@@ -72,7 +72,6 @@ def build_audit(dataset: Dataset, removed: dict[str, Any]) -> dict[str, Any]:
         "same_time_share": _same_time_share(dataset),
         "leave_one_out": _evaluation(dataset),
         "source": removed,
-        "fingerprint": dataset.fingerprint,
     }
 
 

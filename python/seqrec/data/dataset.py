@@ -6,6 +6,8 @@ dataset.json (audit and fingerprint) and a manifest with digests. Memory is O(in
 
 from __future__ import annotations
 
+import dataclasses
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,10 +85,12 @@ class Dataset:
         offsets = np.append(offsets[user_codes], offsets[-1:])
         kept_users, kept_items = user_ids.subset(user_codes), item_ids.subset(item_codes)
         ids = look_up(places, items)
-        digest = fingerprint(offsets, ids, times, kept_users, kept_items)
-        dataset = cls(ids, offsets, times, kept_users, kept_items, {}, digest)
-        dataset.audit.update(build_audit(dataset, removed))
-        return dataset
+        with ThreadPoolExecutor(max_workers=1) as beside:  # hashing lets go of the interpreter
+            digest = beside.submit(fingerprint, offsets, ids, times, kept_users, kept_items)
+            unnamed = cls(ids, offsets, times, kept_users, kept_items, audit={}, fingerprint="")
+            audit = build_audit(unnamed, removed)
+        audit["fingerprint"] = digest.result()
+        return dataclasses.replace(unnamed, audit=audit, fingerprint=digest.result())
 
     @property
     def n_users(self) -> int:
