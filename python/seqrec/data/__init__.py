@@ -7,7 +7,7 @@ from seqrec.data.interactions import Interactions
 from seqrec.data.pairs import NegativesKind, evaluation_negatives
 from seqrec.data.prepare import PrepareConfig
 from seqrec.data.sequences import Sequences
-from seqrec.data.split import Part, Split
+from seqrec.data.split import Part, Split, item_shares
 from seqrec.data.vocabulary import Vocabulary
 
 __all__ = [
@@ -21,5 +21,6 @@ __all__ = [
     "Vocabulary",
     "evaluation_negatives",
     "export",
+    "item_shares",
     "item_vectors",
 ]

@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from seqrec import config as configs
@@ -20,7 +22,7 @@ from seqrec.batches import (
     RelevancePairRows,
     RelevanceSequenceRows,
 )
-from seqrec.data import Split, evaluation_negatives, item_vectors
+from seqrec.data import Split, evaluation_negatives, item_shares, item_vectors
 from seqrec.errors import ConfigError
 from seqrec.evaluation import (
     evaluate_next_item,
@@ -240,20 +242,37 @@ def _fit(
 def build_model(
     run_config: RunConfig, split: Split, *, weights_follow: bool = False
 ) -> LSTM | BERT4Rec:
-    """The model with its first weights, drawn from the run's seed; item vectors as [start] says.
+    """The model with its first weights, drawn from the run's seed; the items as [start] says.
 
-    Those take seconds, and are left out where the weights of a state follow.
+    Their start takes seconds, and is left out where the weights of a state follow.
     """
+    n_items, start = split.dataset.n_items, run_config.start
     with seeded(run_config.training.seed):
-        model = new_model(run_config, split.dataset.n_items)
-    start = run_config.start
-    if start.item_vectors == "svd" and not weights_follow:
+        model = new_model(run_config, n_items)
+    if weights_follow:
+        return model
+    if start.item_vectors == "svd":
         width = model.items.weight.shape[1]
-        vectors = item_vectors(
-            split.train, split.dataset.n_items, width, window=start.window, std=start.std
-        )
+        vectors = item_vectors(split.train, n_items, width, window=start.window, std=start.std)
         model.start_item_vectors(torch.from_numpy(vectors))
+    if start.biases == "popularity":
+        model.items.start_biases(torch.from_numpy(popularity_logits(run_config, split)))
     return model
+
+
+def popularity_logits(run_config: RunConfig, split: Split) -> NDArray[np.float32]:
+    """The logit of each item 1..N without regard to the user: float32 [N].
+
+    log(N p) for its share p of the training actions: up to a constant the log-probability that it
+    comes next, and the log-odds of a positive against a uniform negative. Relevance negatives that
+    are drawn in proportion to p^alpha leave (1 - alpha) of it.
+    """
+    n_items, negatives = split.dataset.n_items, run_config.negatives
+    logits = np.log(n_items * item_shares(split.train, n_items))
+    if run_config.negatives_kind == "popularity" and run_config.task == "relevance":
+        assert negatives is not None  # what is drawn in proportion to something
+        logits *= 1 - negatives.pop_alpha
+    return logits.astype(np.float32)
 
 
 def build_stream(rows: AnyRows, run_config: RunConfig, device: torch.device) -> BatchStream:

@@ -56,11 +56,26 @@ class ItemTable(nn.Module):
                 f"start vectors have the shape {list(vectors.shape)}, the item table needs "
                 f"{list(rows.shape)} (items, width)"
             )
-        if not torch.isfinite(vectors).all():
-            row = int((~torch.isfinite(vectors)).any(dim=1).nonzero()[0])
-            raise DataError(f"start vector of item {row + 1} is not finite")
+        _refuse_infinite("vector", torch.isfinite(vectors).all(dim=1))
         with torch.no_grad():
             rows.copy_(vectors)
+
+    def start_biases(self, biases: Tensor) -> None:
+        """Lets the biases begin at `biases` [N], float; without biases nothing is to be done.
+
+        Raises:
+            DataError: if the shape is another or a value is not finite.
+        """
+        if self.bias is None:
+            return
+        if biases.shape != self.bias.shape:
+            raise DataError(
+                f"start biases have the shape {list(biases.shape)}, the item table needs "
+                f"{list(self.bias.shape)} (items)"
+            )
+        _refuse_infinite("bias", torch.isfinite(biases))
+        with torch.no_grad():
+            self.bias.copy_(biases)
 
     @property
     def vectors(self) -> Tensor:
@@ -95,3 +110,9 @@ class ItemTable(nn.Module):
         vectors_BCD = self(candidates_BC)
         products_BC = (vectors_BCD * users_BD.unsqueeze(1)).sum(dim=-1)
         return products_BC + bias_N[candidates_BC - 1]
+
+
+def _refuse_infinite(what: str, finite_N: Tensor) -> None:
+    if not finite_N.all():
+        item = int((~finite_N).nonzero()[0]) + 1
+        raise DataError(f"start {what} of item {item} is not finite")

@@ -51,6 +51,24 @@ def test_start_vectors_that_do_not_fit_are_refused(vectors, said):
         ItemTable(2, 2).start(vectors)
 
 
+def test_biases_start_where_they_are_told_to():
+    table = ItemTable(2, 2)
+    table.start_biases(torch.tensor([0.5, -0.5]))
+    assert table.bias.tolist() == [0.5, -0.5]
+
+
+@pytest.mark.parametrize(
+    ("biases", "said"),
+    [
+        (torch.zeros(3), r"\[3\], the item table needs \[2\]"),
+        (torch.tensor([float("inf"), 1.0]), "start bias of item 1 is not finite"),
+    ],
+)
+def test_start_biases_that_do_not_fit_are_refused(biases, said):
+    with pytest.raises(DataError, match=said):
+        ItemTable(2, 2).start_biases(biases)
+
+
 def test_a_table_without_biases_scores_nothing():
     with pytest.raises(DataError, match="candidates"):
         ItemTable(2, 2, bias=False).scores(torch.zeros(1, 2))

@@ -17,7 +17,7 @@ from scipy import sparse
 
 from seqrec.config import check
 from seqrec.data.sequences import Sequences
-from seqrec.evaluation.baselines.popularity import item_shares
+from seqrec.data.split import item_shares
 from seqrec.evaluation.events import SparseMatrix, all_users, events_of
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqrec.data.sequences import Sequences
-from seqrec.data.split import item_counts
+from seqrec.data.split import item_shares
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,9 +38,3 @@ class Popularity:
     ) -> NDArray[np.float32]:
         """Scores [B, N], every row the same."""
         return np.tile(self.scores, (len(users), 1))
-
-
-def item_shares(train: Sequences, n_items: int) -> NDArray[np.float64]:
-    """(count_j + 1) / (total + N) of each item 1..=N: float64 [N], sums to 1, never 0."""
-    counts = item_counts(train, n_items) + 1.0
-    return counts / counts.sum()

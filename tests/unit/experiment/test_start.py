@@ -1,0 +1,51 @@
+"""Where the item table of a run begins: [start]."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+import seqrec as sr
+import tiny_data
+from seqrec.errors import ConfigError
+
+CELLS = [(model, task) for model in ("lstm", "bert4rec") for task in ("next_item", "relevance")]
+
+
+def untrained(split, model, task, **tables):
+    return sr.fit(model, split, task=task, epochs=0, config=tiny_data.tiny(model, **tables)).model
+
+
+@pytest.mark.parametrize(("model", "task"), CELLS)
+def test_biases_start_at_the_logits_of_popularity(model, task):
+    split = tiny_data.tiny_split()
+    shares = (split.item_counts + 1) / (split.item_counts + 1).sum()
+    start = {"biases": "popularity"}
+    found = untrained(split, model, task, start=start).items.bias.detach().numpy()
+    np.testing.assert_allclose(found, np.log(shares * split.dataset.n_items), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(("alpha", "kept"), [(1.0, 0.0), (0.25, 0.75), (0.0, 1.0)])
+def test_negatives_drawn_by_popularity_leave_the_rest_of_it(alpha, kept):
+    split = tiny_data.tiny_split()
+    negatives = {"neg_sampling": "popularity", "pop_alpha": alpha}
+    whole = untrained(split, "lstm", "relevance").items.bias
+    found = untrained(split, "lstm", "relevance", negatives=negatives).items.bias
+    torch.testing.assert_close(found, kept * whole)
+
+
+def test_biases_start_at_zero_where_that_is_asked_for():
+    split = tiny_data.tiny_split()
+    assert not untrained(split, "lstm", "next_item", start={"biases": "zero"}).items.bias.any()
+
+
+def test_a_candidate_inside_the_layers_has_no_bias_to_start():
+    inside = {"relevance_head": "inside"}
+    model = untrained(tiny_data.tiny_split(), "bert4rec", "relevance", bert4rec=inside)
+    assert model.items.bias is None
+
+
+def test_another_start_of_the_biases_is_refused():
+    with pytest.raises(ConfigError, match=r"`start\.biases` is 'ones': .*popularity.*zero"):
+        untrained(tiny_data.tiny_split(), "lstm", "next_item", start={"biases": "ones"})
