@@ -99,7 +99,11 @@ fn tabulate(ids: &[i64], low: i64, places: usize) -> Result<Encoded<Vec<i64>>, E
     let mut table: Vec<AtomicI32> = (0..places).map(|_| AtomicI32::new(-1)).collect();
     map_rows(ids.len().div_ceil(CHUNK), |chunk| {
         for &id in chunk_of(ids, chunk) {
-            table[place(id)].store(0, Relaxed);
+            let mark = &table[place(id)];
+            // Threads that write to one line of the cache take it from each other every time.
+            if mark.load(Relaxed) != 0 {
+                mark.store(0, Relaxed);
+            }
         }
         Ok(())
     })?;
