@@ -123,10 +123,10 @@ def item_counts(sequences: Sequences, n_items: int) -> NDArray[np.int64]:
     return _core.count_items(sequences.items, sequences.starts, sequences.stops, n_items)
 
 
-def item_shares(train: Sequences, n_items: int) -> NDArray[np.float64]:
-    """(count_j + 1) / (total + N) of each item 1..=N: float64 [N], sums to 1, never 0."""
-    counts = item_counts(train, n_items) + 1.0
-    return counts / counts.sum()
+def item_shares(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """(count_j + 1) / (total + N) of `item_counts` [N]: float64 [N], sums to 1, never 0."""
+    smoothed = counts + 1.0
+    return smoothed / smoothed.sum()
 
 
 def leave_one_out(dataset: Dataset) -> Split:

@@ -254,7 +254,7 @@ def build_model(
     if start.item_vectors == "svd":
         width = model.items.weight.shape[1]
         vectors = item_vectors(split.train, n_items, width, window=start.window, std=start.std)
-        model.start_item_vectors(torch.from_numpy(vectors))
+        model.items.start(torch.from_numpy(vectors))
     if start.biases == "popularity":
         model.items.start_biases(torch.from_numpy(popularity_logits(run_config, split)))
     return model
@@ -267,10 +267,10 @@ def popularity_logits(run_config: RunConfig, split: Split) -> NDArray[np.float32
     comes next, and the log-odds of a positive against a uniform negative. Relevance negatives that
     are drawn in proportion to p^alpha leave (1 - alpha) of it.
     """
-    n_items, negatives = split.dataset.n_items, run_config.negatives
-    logits = np.log(n_items * item_shares(split.train, n_items))
-    if run_config.negatives_kind == "popularity" and run_config.task == "relevance":
-        assert negatives is not None  # what is drawn in proportion to something
+    negatives = run_config.negatives
+    logits = np.log(split.dataset.n_items * item_shares(split.item_counts))
+    is_relevance = run_config.task == "relevance"
+    if is_relevance and negatives is not None and negatives.neg_sampling == "popularity":
         logits *= 1 - negatives.pop_alpha
     return logits.astype(np.float32)
 

@@ -232,10 +232,6 @@ class BERT4Rec(nn.Module):
         """
         return self.items.output()
 
-    def start_item_vectors(self, vectors_ND: Tensor) -> None:
-        """Starts the item table at the given float vectors [N, D]; see `ItemTable.start`."""
-        self.items.start(vectors_ND)
-
     def score_next(self, histories_BL: Tensor) -> Tensor:
         """Logits [B, N] of every item to come next; column j is the item j + 1.
 

@@ -113,10 +113,6 @@ class LSTM(nn.Module):
         """The vectors e_c [N, D] and biases b_c [N] of the items 1..N."""
         return self.items.output()
 
-    def start_item_vectors(self, vectors_ND: Tensor) -> None:
-        """Starts the item table at the given float vectors [N, D]; see `ItemTable.start`."""
-        self.items.start(vectors_ND)
-
     def score_next(self, histories_BL: Tensor) -> Tensor:
         """Logits [B, N] of every item to come next; column j is the item j + 1.
 

@@ -17,7 +17,7 @@ from scipy import sparse
 
 from seqrec.config import check
 from seqrec.data.sequences import Sequences
-from seqrec.data.split import item_shares
+from seqrec.data.split import item_counts, item_shares
 from seqrec.evaluation.events import SparseMatrix, all_users, events_of
 
 
@@ -44,7 +44,7 @@ class Markov:
         earlier, later = items[:-1][together], items[1:][together] - 1
         ones = np.ones(len(earlier))
         counts = sparse.csr_array((ones, (earlier, later)), shape=(n_items + 1, n_items))
-        return cls(counts, item_shares(train, n_items), pseudo_counts)
+        return cls(counts, item_shares(item_counts(train, n_items)), pseudo_counts)
 
     def __call__(self, sequences: Sequences, users: NDArray[np.int32], /) -> NDArray[np.float32]:
         """Scores [B, N]: log-probabilities of the next item."""

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqrec.data.sequences import Sequences
-from seqrec.data.split import item_shares
+from seqrec.data.split import item_counts, item_shares
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,7 +28,7 @@ class Popularity:
     @classmethod
     def fit(cls, train: Sequences, n_items: int) -> Popularity:
         """Counts the training events of each item."""
-        return cls(np.log(item_shares(train, n_items)).astype(np.float32))
+        return cls(np.log(item_shares(item_counts(train, n_items))).astype(np.float32))
 
     def __call__(
         self,
