@@ -23,7 +23,7 @@ NO_PATHS = --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=cargo --remap-
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-rust test-python test-slow test-gpu lint format bench bench-rust bench-instructions bench-peers bench-peers-training wheel sdist clean
+.PHONY: help demo test test-rust test-python test-slow test-gpu lint format bench bench-rust bench-instructions bench-peers bench-peers-training bench-peers-quality wheel sdist clean
 .PHONY: check-tools
 
 help: ## list the targets
@@ -82,6 +82,10 @@ bench-peers: $(VENV)/extension.stamp ## time RecBole, RecTools, RePlay and other
 
 bench-peers-training: $(VENV)/extension.stamp ## time their training steps beside it
 	$(PY) benches/peers/run.py --training --rounds 3 --out benches/results/peers-training.json
+
+bench-peers-quality: $(VENV)/extension.stamp ## validation ndcg@10 after minutes of their training: PREPARED=ml-1m, a prepared folder
+	$(PY) benches/peers/quality.py $(or $(PREPARED),ml-1m) --out benches/results/quality
+	$(BIN)/seqrec curves benches/results/quality/* --out docs/quality.png
 
 wheel: $(VENV)/deps.stamp ## build the manylinux2014 abi3 wheel into dist/
 	PATH="$(BIN):$$PATH" RUSTFLAGS="$(NO_PATHS)" $(BIN)/maturin build --release --locked --zig --compatibility manylinux2014 --out $(DIST)

@@ -9,20 +9,12 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
-from contract import Contender, K, Problem, Steps
+from contract import Contender, Steps
 from numpy.typing import NDArray
+from problem import Problem
+from ranks import metrics_of
 
 TOLERANCE = 1e-5
-
-
-def metrics_of(ranks: NDArray[np.float64]) -> dict[str, float]:
-    """hit@10, ndcg@10 and mrr@10 of ranks that count from 1."""
-    inside = ranks <= K
-    return {
-        "hit@10": float(inside.mean()),
-        "ndcg@10": float(np.where(inside, 1 / np.log2(1 + ranks), 0).mean()),
-        "mrr@10": float(np.where(inside, 1 / ranks, 0).mean()),
-    }
 
 
 def metrics_fault(

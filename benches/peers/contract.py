@@ -6,6 +6,8 @@ driver (`run.py`) writes one JSON object a line to its input and reads one a lin
     {"ask": "open", "folder": ..., "job": "negatives", "case": "n=100", "threads": 2}
         -> {"contenders": [{"name": ..., "fault": null, ...}, ...]}
     {"ask": "round", "contender": 0, "seed": 1000} -> {"rate": 123.4}
+    {"ask": "learn", "folder": ..., "case": "bert4rec", "threads": 1, "minutes": 15, ...}
+        -> {"curves": [{"name": ..., "points": ...}, ...]}
 
 So rounds of different processes interleave, and all others sleep in a read meanwhile. What a
 library prints goes to the standard error stream.
@@ -21,130 +23,18 @@ import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
+from learning import Learner, learned
+from problem import Problem
 
 SAMPLE_SECONDS = 0.06  # as in seqrec.bench.timing
 WARM_SHARE = 0.15
 REST_SECONDS = 0.1
-K = 10
 WARM_STEPS, TRAIN_STEPS = 2, 6
 HIDDEN, LAYERS, HEADS, DROPOUT = 64, 2, 2, 0.1  # of every model that is trained
-
-
-@dataclass(frozen=True, kw_only=True)
-class Problem:
-    """The shared input of a shape, as `inputs.py` wrote it, and the case that is asked for.
-
-    Items are 1..=n_items everywhere; `raw_users` and `raw_items` map to the ids of the raw log.
-    """
-
-    folder: Path
-    job: str
-    case: str
-    threads: int
-
-    @cached_property
-    def sizes(self) -> dict[str, Any]:
-        return json.loads((self.folder / "sizes.json").read_text())
-
-    @property
-    def n_items(self) -> int:
-        return self.sizes["n_items"]
-
-    @property
-    def n_users(self) -> int:
-        return len(self.offsets) - 1
-
-    @property
-    def max_seq_len(self) -> int:
-        return self.sizes["max_seq_len"]
-
-    @property
-    def batch_size(self) -> int:
-        return self.sizes["batch_size"]
-
-    @property
-    def mask_prob(self) -> float:
-        return self.sizes["mask_prob"]
-
-    @cached_property
-    def offsets(self) -> NDArray[np.int64]:
-        return self.array("offsets")
-
-    @cached_property
-    def items(self) -> NDArray[np.int32]:
-        """All users' items, oldest first: user u has items[offsets[u]:offsets[u + 1]]."""
-        return self.array("items")
-
-    @cached_property
-    def users(self) -> NDArray[np.int32]:
-        """The user of each of `items`."""
-        return np.repeat(np.arange(self.n_users, dtype=np.int32), np.diff(self.offsets))
-
-    @cached_property
-    def log(self) -> dict[str, NDArray[np.int64]]:
-        """The raw log in the order of the case: user, item and timestamp of each event."""
-        name = self.case if self.job == "ingest" else "time-ordered"
-        return {column: self.array(f"log-{name}-{column}") for column in LOG}
-
-    @cached_property
-    def scores(self) -> NDArray[np.float32]:
-        """[R, n_items]: column j is item j + 1."""
-        return self.array("scores")[: self.rows]
-
-    @property
-    def rows(self) -> int:
-        """How many users a ranking case looks at."""
-        name = "evaluation_rows" if self.job == "evaluate" else "rank_rows"
-        return self.sizes[name]
-
-    @cached_property
-    def ranked_users(self) -> NDArray[np.int32]:
-        """[R]: user of each row of the scores."""
-        return self.array("ranked_users")[: self.rows]
-
-    @cached_property
-    def targets(self) -> NDArray[np.int32]:
-        """[R]: the item to be found, the last one of each user; the input is all before it."""
-        return self.items[self.offsets[self.ranked_users + 1] - 1]
-
-    @cached_property
-    def seen(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """(rows, columns) of the scores of items in the inputs, row by row."""
-        starts, stops = self.offsets[self.ranked_users], self.offsets[self.ranked_users + 1] - 1
-        places = np.concatenate([np.arange(a, b) for a, b in zip(starts, stops, strict=True)])
-        rows = np.repeat(np.arange(self.rows), stops - starts)
-        return rows, self.items[places].astype(np.int64) - 1
-
-    @cached_property
-    def lists(self) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """(items, scores) [R, 10]: the unseen items that score most, for peers that take lists."""
-        return self.array("lists")[: self.rows], self.array("list_scores")[: self.rows]
-
-    @cached_property
-    def factors(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """(users [R, 8], items [n_items, 8]) whose products are the scores of "factors" jobs."""
-        return self.array("user_factors")[: self.rows], self.array("item_factors")
-
-    def history(self, user: int) -> NDArray[np.int32]:
-        return self.items[self.offsets[user] : self.offsets[user + 1]]
-
-    def batches(self) -> list[NDArray[np.int32]]:
-        """The users of some batches: int32 [batch_size] each."""
-        rng = np.random.default_rng(1)
-        return [rng.choice(self.n_users, self.batch_size).astype(np.int32) for _ in range(64)]
-
-    def array(self, name: str) -> NDArray[Any]:
-        return np.load(self.folder / f"{name}.npy")
-
-
-LOG = ("user", "item", "timestamp")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,9 +99,10 @@ def taking(batches: Iterable[Any]) -> Callable[[int], Any]:
 
 
 Offer = Callable[[Problem], list[Contender]]
+OfferLearners = Callable[[Problem], list[Learner]]
 
 
-def serve(package: str, jobs: dict[str, Offer]) -> None:
+def serve(package: str, jobs: dict[str, Offer], learners: OfferLearners) -> None:
     """Answers the driver until its end of the pipe is closed."""
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
@@ -222,6 +113,10 @@ def serve(package: str, jobs: dict[str, Offer]) -> None:
         try:
             if request["ask"] == "open":
                 contenders, answer = _open(package, jobs, request)
+            elif request["ask"] == "learn" and learners is not None:
+                problem = _problem(request, job="learning")
+                answer = learned(learners(problem), problem, request)
+                answer["version"] = version(package)
             else:
                 answer = {"rate": _round(contenders, calls, request)}
         except Exception as error:  # the driver puts it in the row
@@ -233,12 +128,7 @@ def serve(package: str, jobs: dict[str, Offer]) -> None:
 def _open(
     package: str, jobs: dict[str, Offer], request: dict[str, Any]
 ) -> tuple[list[Contender], dict[str, Any]]:
-    problem = Problem(
-        folder=Path(request["folder"]),
-        job=request["job"],
-        case=request["case"],
-        threads=request["threads"],
-    )
+    problem = _problem(request, job=request["job"])
     contenders = jobs[problem.job](problem)
     told = [
         {
@@ -250,6 +140,12 @@ def _open(
         for one in contenders
     ]
     return contenders, {"version": version(package), "contenders": told}
+
+
+def _problem(request: dict[str, Any], *, job: str) -> Problem:
+    return Problem(
+        folder=Path(request["folder"]), job=job, case=request["case"], threads=request["threads"]
+    )
 
 
 def _fault(one: Contender) -> str | None:

@@ -12,14 +12,16 @@ import json
 from pathlib import Path
 
 import numpy as np
-from contract import LOG, K
 from numpy.typing import NDArray
+from problem import LOG, K
 
 from seqrec.bench.shapes import Problem, Sizes, simulated
+from seqrec.data import Dataset
 
 RANK_ROWS = 1_024
 D = 8
 MASK_PROB = 0.2
+LEARNING_LEN, LEARNING_BATCH = 50, 64
 
 
 def make(folder: Path, shape: str, batch_size: int) -> Path:
@@ -39,6 +41,25 @@ def make(folder: Path, shape: str, batch_size: int) -> Path:
         "batch_size": batch_size,
         "mask_prob": MASK_PROB,
     }
+    (target / "sizes.json").write_text(json.dumps(sizes))
+    return target
+
+
+def from_dataset(folder: Path, dataset: Dataset) -> Path:
+    """The folder of the training part of a data set and its users' validation items, made anew.
+
+    Users without a validation item are left out.
+    """
+    split = dataset.split()
+    users, train = split.valid.users, split.train
+    target = folder / f"learning-{dataset.fingerprint[:8]}"
+    target.mkdir(parents=True, exist_ok=True)
+    lengths = train.stops[users] - train.starts[users]
+    np.save(target / "items.npy", np.concatenate([train.user(user) for user in users]))
+    np.save(target / "offsets.npy", np.append(0, np.cumsum(lengths)))
+    np.save(target / "valid_targets.npy", split.valid.targets)
+    sizes = {"n_items": dataset.n_items, "max_seq_len": LEARNING_LEN,
+             "batch_size": LEARNING_BATCH, "mask_prob": MASK_PROB}  # fmt: skip
     (target / "sizes.json").write_text(json.dumps(sizes))
     return target
 

@@ -1,4 +1,4 @@
-"""Steps of a model that Lightning trains: when it has a batch, and what its loss was."""
+"""Models that Lightning trains: their steps are noted, or go on until a clock stops them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,12 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
+import numpy as np
+import torch
 from contract import TRAIN_STEPS, Steps
+from learning import Clock
+from numpy.typing import NDArray
+from ranks import Scores
 
 
 def trainer(lightning: ModuleType, steps: Steps, targets: Callable[[Any], int]) -> Any:
@@ -34,5 +39,34 @@ def trainer(lightning: ModuleType, steps: Steps, targets: Callable[[Any], int]) 
 
     return lightning.Trainer(
         max_steps=TRAIN_STEPS, accelerator="cpu", callbacks=[Watch()], logger=False,
+        enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
+    )  # fmt: skip
+
+
+def against_clock(lightning: ModuleType, clock: Clock, scores_of: Callable[[Any], Scores]) -> Any:
+    """A trainer that asks the clock before each step.
+
+    Args:
+        lightning: the package, under the name that the peer knows it by.
+        clock: ends the training.
+        scores_of: the module in training -> how it scores histories, in eval mode.
+    """
+
+    class Ask(lightning.Callback):
+        def __deepcopy__(self, _memo: dict[int, Any]) -> Ask:
+            return self  # RecTools trains with a deep copy of the trainer that it is given
+
+        def on_train_batch_start(self, trainer: Any, module: Any, _batch: Any, _index: int) -> None:
+            def scores(histories: list[NDArray[np.int32]]) -> NDArray[np.float32]:
+                module.eval()
+                with torch.no_grad():
+                    found = scores_of(module)(histories)
+                module.train()
+                return found
+
+            clock.step(trainer.current_epoch, scores)
+
+    return lightning.Trainer(
+        max_epochs=-1, accelerator="cpu", callbacks=[Ask()], logger=False,
         enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
     )  # fmt: skip

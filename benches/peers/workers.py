@@ -37,8 +37,8 @@ class Worker:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log,
         )  # fmt: skip
 
-    def ask(self, **request: Any) -> dict[str, Any]:
-        """The answer to a request.
+    def ask(self, *, patience: float = PATIENCE_SECONDS, **request: Any) -> dict[str, Any]:
+        """The answer to a request, within `patience` seconds.
 
         Raises:
             ResourceError: if there is none, or it is an error.
@@ -50,8 +50,8 @@ class Worker:
             process.stdin.write(json.dumps(request) + "\n")
         except BrokenPipeError:
             raise ResourceError(f"{self.peer} ended: see {self._log.name}") from None
-        if not select.select([process.stdout], [], [], PATIENCE_SECONDS)[0]:
-            raise ResourceError(f"{self.peer} gave no answer in {PATIENCE_SECONDS:.0f} s")
+        if not select.select([process.stdout], [], [], patience)[0]:
+            raise ResourceError(f"{self.peer} gave no answer in {patience:.0f} s")
         line = process.stdout.readline()
         if not line:
             raise ResourceError(f"{self.peer} ended: see {self._log.name}")

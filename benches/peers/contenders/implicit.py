@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 from checks import lists_fault, metrics_contender
-from contract import Contender, K, Problem, serve
+from contract import Contender, serve
 from implicit.cpu.als import AlternatingLeastSquares
 from implicit.evaluation import ranking_metrics_at_k
+from problem import K, Problem
 from scipy.sparse import csr_matrix
 
 

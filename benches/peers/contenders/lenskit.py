@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from checks import metrics_contender, negatives_fault, share_of_positives
-from contract import Contender, Problem, serve
+from contract import Contender, serve
 from lenskit.data import ItemList, ItemListCollection, from_interactions_df
 from lenskit.metrics import NDCG, Hit, RecipRank, RunAnalysis
+from problem import Problem
 
 SLOW_ROWS = 256  # lists of a sample: a list takes about 0.2 ms
 

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytrec_eval
 from checks import metrics_contender
-from contract import Contender, Problem, serve
+from contract import Contender, serve
+from problem import Problem
 
 METRICS = {"success_10": "hit@10", "ndcg_cut_10": "ndcg@10", "recip_rank": "mrr@10"}
 

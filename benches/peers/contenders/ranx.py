@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from checks import metrics_contender
-from contract import Contender, Problem, serve
+from contract import Contender, serve
+from problem import Problem
 from ranx import Qrels, Run, evaluate
 
 METRICS = {"hit_rate@10": "hit@10", "ndcg@10": "ndcg@10", "mrr@10": "mrr@10"}

@@ -23,22 +23,12 @@ from checks import (
     training_contender,
     windows_fault,
 )
-from contract import (
-    DROPOUT,
-    HEADS,
-    HIDDEN,
-    LAYERS,
-    LOG,
-    TRAIN_STEPS,
-    Contender,
-    K,
-    Problem,
-    Steps,
-    serve,
-    taking,
-)
+from contract import DROPOUT, HEADS, HIDDEN, LAYERS, TRAIN_STEPS, Contender, Steps, serve, taking
+from learning import Clock, Learner, in_order, padded
+from problem import LOG, K, Problem
 from recbole.config import Config
 from recbole.data import create_dataset, data_preparation
+from recbole.data.interaction import Interaction
 from recbole.data.utils import get_dataloader
 from recbole.evaluator import Collector, Evaluator
 from recbole.sampler import Sampler
@@ -231,38 +221,96 @@ def ingest(problem: Problem) -> list[Contender]:
     ]  # fmt: skip
 
 
-def training(problem: Problem) -> list[Contender]:
-    """Its model, its loss and its optimiser's step, without the rest of its trainer."""
-    name = "BERT4Rec" if problem.case == "bert4rec" else "GRU4Rec"
+def trainee(problem: Problem, data: str) -> tuple[Any, torch.nn.Module, torch.optim.Optimizer]:
+    """(batches, model, optimiser): its BERT4Rec or, for next item, its GRU4Rec."""
+    name = kind(problem)
     sizes = {"hidden_size": HIDDEN, "inner_size": 4 * HIDDEN, "n_layers": LAYERS,
              "n_heads": HEADS, "hidden_dropout_prob": DROPOUT, "attn_dropout_prob": 0.0,
              "mask_ratio": problem.mask_prob, "ft_ratio": 0.0}  # fmt: skip
     if name == "GRU4Rec":
         sizes = {"embedding_size": HIDDEN, "hidden_size": 2 * HIDDEN, "num_layers": 1,
                  "dropout_prob": DROPOUT}  # fmt: skip
-    batches = loader(problem, name, **sizes)
+    settings = config(problem, name, data, **sizes)
+    batches = data_preparation(settings, create_dataset(settings))[0]
     model = get_model(name)(batches.config, batches.dataset).train()
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    return batches, model, torch.optim.Adam(model.parameters(), lr=1e-3)
+
+
+def kind(problem: Problem) -> str:
+    return "BERT4Rec" if problem.case == "bert4rec" else "GRU4Rec"
+
+
+def note(problem: Problem) -> str:
+    return f"{kind(problem)}, fp32, dropout {DROPOUT}; a row for every prefix"
+
+
+def training(problem: Problem) -> list[Contender]:
+    """Its model, its loss and its optimiser's step, without the rest of its trainer."""
+    batches, model, optimizer = trainee(problem, indexed(problem))
 
     def run(seed: int) -> Steps:
         torch.manual_seed(seed)
         steps = Steps()
         for batch in itertools.islice(iter(batches), TRAIN_STEPS):
-            hidden = batch["MASK_INDEX"] > 0 if name == "BERT4Rec" else batch["item_id"] > 0
+            hidden = batch["MASK_INDEX" if problem.case == "bert4rec" else "item_id"] > 0
             steps.arrive(int(hidden.sum()))
-            optimizer.zero_grad()
-            loss = model.calculate_loss(batch)
-            steps.losses.append(loss.item())
-            loss.backward()
-            optimizer.step()
+            steps.losses.append(train_step(model, optimizer, batch))
         return steps
 
-    note = f"{name}, fp32, dropout {DROPOUT}; a row for every prefix"
-    return [training_contender("RecBole", problem, run, note)]
+    return [training_contender("RecBole", problem, run, note(problem))]
+
+
+def train_step(model: Any, optimizer: torch.optim.Optimizer, batch: Any) -> float:
+    optimizer.zero_grad()
+    loss = model.calculate_loss(batch)
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+def learners(problem: Problem) -> list[Learner]:
+    def train(seed: int, clock: Clock) -> None:
+        torch.manual_seed(seed)
+        batches, model, optimizer = trainee(problem, held_out(problem))
+        names = ids(batches.dataset, "item_id")
+        codes = np.zeros(problem.n_items + 1, dtype=np.int64)
+        codes[names] = np.arange(len(names))
+
+        def scores(histories: list[np.ndarray]) -> np.ndarray:
+            rows = padded([codes[h] for h in histories], problem.max_seq_len, side="right")
+            lengths = torch.tensor([len(history) for history in histories])
+            asked = Interaction({"item_id_list": torch.from_numpy(rows), "item_length": lengths})
+            model.eval()
+            with torch.no_grad():
+                found = model.full_sort_predict(asked).numpy()
+            model.train()
+            return in_order(found[:, 1:], names[1:], problem)
+
+        for epoch in itertools.count():
+            for batch in batches:
+                clock.step(epoch, scores)
+                train_step(model, optimizer, batch)
+
+    return [Learner(name=f"recbole-{problem.case}", train=train, note=note(problem))]
+
+
+def held_out(problem: Problem) -> str:
+    """The name of a data set with two events more of each user: its split keeps them apart."""
+    users = np.arange(problem.n_users)
+    last = np.diff(problem.offsets)
+    items = problem.array("valid_targets")
+    places = np.arange(len(problem.items)) - problem.offsets[problem.users]
+    columns = {
+        "user": np.concatenate([problem.users, users, users]),
+        "item": np.concatenate([problem.items, items, items]),
+        "timestamp": np.concatenate([places, last, last + 1]),
+    }
+    atomic_file(problem, "held-out", columns)
+    return "held-out"
 
 
 if __name__ == "__main__":
     serve("recbole", {
         "cloze": cloze, "next_item": next_item, "negatives": negatives, "rank": rank,
         "evaluate": rank, "ingest": ingest, "training": training,
-    })  # fmt: skip
+    }, learners)  # fmt: skip

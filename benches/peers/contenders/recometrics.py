@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from checks import metrics_contender
-from contract import Contender, K, Problem, serve
+from contract import Contender, serve
+from problem import K, Problem
 from recometrics import calc_reco_metrics
 from scipy.sparse import csr_array
 

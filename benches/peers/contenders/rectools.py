@@ -7,6 +7,7 @@ stays (0.8 / 0.1 / 0.1), drawn item by item in Python.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -21,19 +22,11 @@ from checks import (
     training_contender,
     windows_fault,
 )
-from contract import (
-    DROPOUT,
-    HEADS,
-    HIDDEN,
-    LAYERS,
-    Contender,
-    K,
-    Problem,
-    Steps,
-    serve,
-    taking,
-)
-from lightning_steps import trainer
+from contract import DROPOUT, HEADS, HIDDEN, LAYERS, Contender, Steps, serve, taking
+from learning import Clock, Learner, in_order, padded
+from lightning_steps import against_clock, trainer
+from problem import K, Problem
+from ranks import Scores
 from rectools import Columns
 from rectools.dataset import Dataset
 from rectools.metrics import MRR, NDCG, HitRate, calc_metrics
@@ -235,24 +228,58 @@ def targets(batch: Any) -> int:
     return int((batch["y"] != 0).sum())
 
 
-def training(problem: Problem) -> list[Contender]:
+def transformer(problem: Problem, get_trainer: Callable[[], Any]) -> Any:
+    """Its BERT4Rec or, for next item, its SASRec, with the softmax over all items."""
     torch.set_num_threads(problem.threads)
-    data = dataset(problem)
     sizes = {"n_factors": HIDDEN, "n_blocks": LAYERS, "n_heads": HEADS, "dropout_rate": DROPOUT,
              "session_max_len": problem.max_seq_len, "batch_size": problem.batch_size,
              "loss": "softmax", "train_min_user_interactions": 2}  # fmt: skip
-    kind = SASRecModel
     if problem.case == "bert4rec":
-        kind, sizes["mask_prob"] = BERT4RecModel, problem.mask_prob
+        return BERT4RecModel(mask_prob=problem.mask_prob, get_trainer_func=get_trainer, **sizes)
+    return SASRecModel(get_trainer_func=get_trainer, **sizes)
+
+
+def training(problem: Problem) -> list[Contender]:
+    data = dataset(problem)
 
     def run(seed: int) -> Steps:
         torch.manual_seed(seed)
         steps = Steps()
-        kind(**sizes, get_trainer_func=lambda: trainer(pytorch_lightning, steps, targets)).fit(data)
+        transformer(problem, lambda: trainer(pytorch_lightning, steps, targets)).fit(data)
         return steps
 
-    note = f"{kind.__name__}, fp32, dropout {DROPOUT}"
-    return [training_contender("RecTools", problem, run, note)]
+    return [training_contender("RecTools", problem, run, note(problem))]
+
+
+def note(problem: Problem) -> str:
+    kind = "BERT4RecModel" if problem.case == "bert4rec" else "SASRecModel"
+    return f"{kind}, fp32, dropout {DROPOUT}"
+
+
+def learners(problem: Problem) -> list[Learner]:
+    data = dataset(problem)
+
+    def scores_of(module: Any) -> Scores:
+        preparator = module.data_preparator
+        n_extra = preparator.n_item_extra_tokens
+        names = preparator.item_id_map.external_ids[n_extra:].astype(np.int64)
+        codes = np.zeros(problem.n_items + 1, dtype=np.int64)
+        codes[names] = np.arange(n_extra, n_extra + len(names))
+        masked = [preparator.extra_token_ids["MASK"]] if problem.case == "bert4rec" else []
+
+        def scores(histories: list[np.ndarray]) -> np.ndarray:
+            sessions = [np.append(codes[history], masked) for history in histories]
+            x = torch.from_numpy(padded(sessions, problem.max_seq_len, side="left"))
+            logits = module.torch_model({"x": x})[:, -1, n_extra:]
+            return in_order(logits.numpy(), names, problem)
+
+        return scores
+
+    def train(seed: int, clock: Clock) -> None:
+        torch.manual_seed(seed)
+        transformer(problem, lambda: against_clock(pytorch_lightning, clock, scores_of)).fit(data)
+
+    return [Learner(name=f"rectools-{problem.case}", train=train, note=note(problem))]
 
 
 if __name__ == "__main__":
@@ -261,4 +288,4 @@ if __name__ == "__main__":
         "cloze": cloze, "next_item": next_item, "rank": rank, "evaluate": rank,
         "rank_factors": rank_factors, "top_k_factors": top_k_factors, "ingest": ingest,
         "training": training,
-    })  # fmt: skip
+    }, learners)  # fmt: skip

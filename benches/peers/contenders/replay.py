@@ -23,19 +23,11 @@ from checks import (
     training_contender,
     windows_fault,
 )
-from contract import (
-    DROPOUT,
-    HEADS,
-    HIDDEN,
-    LAYERS,
-    Contender,
-    K,
-    Problem,
-    Steps,
-    serve,
-    taking,
-)
-from lightning_steps import trainer
+from contract import DROPOUT, HEADS, HIDDEN, LAYERS, Contender, Steps, serve, taking
+from learning import Clock, Learner, in_order, padded
+from lightning_steps import against_clock, trainer
+from problem import K, Problem
+from ranks import Scores
 from replay.data import Dataset, FeatureHint, FeatureInfo, FeatureSchema, FeatureSource, FeatureType
 from replay.data.nn import (
     SequenceTokenizer,
@@ -53,6 +45,7 @@ from torch.utils.data import DataLoader
 
 EVAL_ROWS = 256
 PARTITION_BATCHES = 20  # what ParquetDataset recommends at least
+NOTE = f"Bert4Rec, fp32, dropout {DROPOUT}"
 METRICS = {"recall@10": "hit@10", "ndcg@10": "ndcg@10", "mrr@10": "mrr@10"}
 
 
@@ -262,27 +255,67 @@ def targets(batch: Any) -> int:
     return int((batch["pad_mask"] & ~batch["token_mask"]).sum())
 
 
+def bert4rec(
+    problem: Problem, sequences: SequentialDataset
+) -> tuple[Bert4Rec, DataLoader[dict[str, Any]]]:
+    """Its model with the softmax over all items, and its batches."""
+    torch.set_num_threads(problem.threads)
+    samples = Bert4RecTrainingDataset(sequences, problem.max_seq_len, mask_prob=problem.mask_prob)
+    model = Bert4Rec(
+        sequences.schema, block_count=LAYERS, head_count=HEADS, hidden_size=HIDDEN,
+        max_seq_len=problem.max_seq_len, dropout_rate=DROPOUT, enable_embedding_tying=True,
+        loss_type="CE",
+    )  # fmt: skip
+    return model, DataLoader(samples, problem.batch_size, shuffle=True)
+
+
 def training(problem: Problem) -> list[Contender]:
     if problem.case != "bert4rec":
         return []
-    torch.set_num_threads(problem.threads)
     sequences, _ = tokenized(problem)
-    samples = Bert4RecTrainingDataset(sequences, problem.max_seq_len, mask_prob=problem.mask_prob)
-    batches = DataLoader(samples, problem.batch_size, shuffle=True)
 
     def run(seed: int) -> Steps:
         torch.manual_seed(seed)
         steps = Steps()
-        model = Bert4Rec(
-            sequences.schema, block_count=LAYERS, head_count=HEADS, hidden_size=HIDDEN,
-            max_seq_len=problem.max_seq_len, dropout_rate=DROPOUT, enable_embedding_tying=True,
-            loss_type="CE",
-        )  # fmt: skip
-        trainer(lightning, steps, targets).fit(model, batches)
+        trainer(lightning, steps, targets).fit(*bert4rec(problem, sequences))
         return steps
 
-    note = f"Bert4Rec, fp32, dropout {DROPOUT}"
-    return [training_contender("RePlay", problem, run, note)]
+    return [training_contender("RePlay", problem, run, NOTE)]
+
+
+def learners(problem: Problem) -> list[Learner]:
+    if problem.case != "bert4rec":
+        return []
+    sequences, names = tokenized(problem)
+    codes = np.zeros(problem.n_items + 1, dtype=np.int64)
+    codes[names] = np.arange(len(names))
+
+    def scores_of(module: Bert4Rec) -> Scores:
+        def scores(histories: list[np.ndarray]) -> np.ndarray:
+            # as its Bert4RecPredictionDataset: what is asked for stands behind the history
+            width = problem.max_seq_len
+            shifted = [np.append(codes[history], 0) for history in histories]
+            real = padded([np.ones(len(row)) for row in shifted], width, side="left")
+            token = real.copy()
+            token[:, -1] = 0
+            logits = module.predict(
+                {
+                    "query_id": torch.zeros(len(histories), dtype=torch.int64),
+                    "inputs": {"item_id": torch.from_numpy(padded(shifted, width, side="left"))},
+                    "pad_mask": torch.from_numpy(real.astype(bool)),
+                    "token_mask": torch.from_numpy(token.astype(bool)),
+                }
+            )
+            return in_order(logits.numpy(), names, problem)
+
+        return scores
+
+    def train(seed: int, clock: Clock) -> None:
+        torch.manual_seed(seed)
+        model, batches = bert4rec(problem, sequences)
+        against_clock(lightning, clock, scores_of).fit(model, batches)
+
+    return [Learner(name="replay-bert4rec", train=train, note=NOTE)]
 
 
 if __name__ == "__main__":
@@ -290,4 +323,4 @@ if __name__ == "__main__":
     serve("replay-rec", {
         "cloze": cloze, "next_item": next_item, "rank": rank, "evaluate": rank,
         "ingest": ingest, "training": training,
-    })  # fmt: skip
+    }, learners)  # fmt: skip

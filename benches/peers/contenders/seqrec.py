@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -17,18 +17,9 @@ from checks import (
     training_contender,
     windows_fault,
 )
-from contract import (
-    DROPOUT,
-    HEADS,
-    HIDDEN,
-    LAYERS,
-    TRAIN_STEPS,
-    Contender,
-    Offer,
-    Problem,
-    Steps,
-    serve,
-)
+from contract import DROPOUT, HEADS, HIDDEN, LAYERS, TRAIN_STEPS, Contender, Steps, serve
+from learning import Clock, Learner, padded
+from problem import Problem
 
 import seqrec
 from seqrec import _core
@@ -53,6 +44,8 @@ from seqrec.models import LSTM, BERT4Rec, BERT4RecConfig, LSTMConfig
 from seqrec.tokens import IGNORE, PAD
 from seqrec.training import ObjectiveConfig, TrainConfig, make_objective, train
 from seqrec.training.objectives import StepLoss
+
+Offered = TypeVar("Offered", Contender, Learner)
 
 
 def sequences(problem: Problem) -> Sequences:
@@ -234,10 +227,10 @@ def ingest(problem: Problem) -> list[Contender]:
 
 
 class Watched:
-    """A stream that notes when its batches are taken."""
+    """A stream that tells when its batches are taken: `arrived` gets each and its epoch."""
 
-    def __init__(self, stream: BatchStream[Batch], steps: Steps) -> None:
-        self.stream, self.steps = stream, steps
+    def __init__(self, stream: BatchStream[Batch], arrived: Callable[[int, Batch], None]) -> None:
+        self.stream, self.arrived = stream, arrived
 
     @property
     def wait_seconds(self) -> float:
@@ -248,61 +241,99 @@ class Watched:
 
     def epoch(self, epoch: int, first_step: int = 0) -> Iterator[Batch]:
         for batch in self.stream.epoch(epoch, first_step):
-            self.steps.arrive(batch.n_targets)
+            self.arrived(epoch, batch)
             yield batch
 
 
-def training(problem: Problem) -> list[Contender]:
-    windows = WindowConfig(windows="last", max_seq_len=problem.max_seq_len)
-    if problem.case == "bert4rec":
-        cloze = ClozeConfig(mask_prob=problem.mask_prob, last_only_prob=0.0)
-        rows = ClozeRows(sequences(problem), problem.n_items, windows, cloze)
-        options = BERT4RecConfig(
-            hidden_size=HIDDEN, num_layers=LAYERS, num_heads=HEADS, dropout=DROPOUT,
-            max_seq_len=problem.max_seq_len,
+class Trainee:
+    """The model of a case, its rows and its objective: from random vectors, as the peers' are."""
+
+    def __init__(self, problem: Problem, precision: Literal["fp32", "bf16"]) -> None:
+        windows = WindowConfig(windows="last", max_seq_len=problem.max_seq_len)
+        self.problem, self.precision = problem, precision
+        self.rows: ClozeRows | NextItemRows
+        if problem.case == "bert4rec":
+            cloze = ClozeConfig(mask_prob=problem.mask_prob, last_only_prob=0.0)
+            self.rows = ClozeRows(sequences(problem), problem.n_items, windows, cloze)
+            options = BERT4RecConfig(
+                hidden_size=HIDDEN, num_layers=LAYERS, num_heads=HEADS, dropout=DROPOUT,
+                max_seq_len=problem.max_seq_len,
+            )  # fmt: skip
+            self.model = BERT4Rec(problem.n_items, options, task="next_item")
+            self.name = "bert4rec"
+        else:
+            self.rows = NextItemRows(sequences(problem), windows)
+            self.model = LSTM(
+                problem.n_items,
+                LSTMConfig(embedding_dim=HIDDEN, hidden_size=2 * HIDDEN, dropout=DROPOUT),
+            )
+            self.name = "lstm"
+        self.objective = make_objective(ObjectiveConfig(), self.name, "next_item")
+
+    @property
+    def note(self) -> str:
+        return f"{self.name}, {self.precision}, dropout {DROPOUT}"
+
+    def train(
+        self, seed: int, arrived: Callable[[int, Batch], None], *, max_steps: int | None = None,
+        noted: Callable[[float], object] | None = None,
+    ) -> None:  # fmt: skip
+        """Trains on; `noted` is told each step's loss."""
+        config = TrainConfig(
+            epochs=1_000, max_steps=max_steps, batch_size=self.problem.batch_size, device="cpu",
+            threads=self.problem.threads, precision=self.precision, progress=False,
         )  # fmt: skip
-        name, model = "bert4rec", BERT4Rec(problem.n_items, options, task="next_item")
-    else:
-        rows = NextItemRows(sequences(problem), windows)
-        options = LSTMConfig(embedding_dim=HIDDEN, hidden_size=2 * HIDDEN, dropout=DROPOUT)
-        name, model = "lstm", LSTM(problem.n_items, options)
-    return [trainee(problem, name, model, rows, precision) for precision in ("fp32", "bf16")]
 
-
-def trainee(
-    problem: Problem,
-    name: Literal["bert4rec", "lstm"],
-    model: torch.nn.Module,
-    rows: ClozeRows | NextItemRows,
-    precision: Literal["fp32", "bf16"],
-) -> Contender:
-    objective = make_objective(ObjectiveConfig(), name, "next_item")
-    config = TrainConfig(
-        epochs=1_000, max_steps=TRAIN_STEPS, batch_size=problem.batch_size, device="cpu",
-        threads=problem.threads, precision=precision, progress=False,
-    )  # fmt: skip
-
-    def run(seed: int) -> Steps:
-        steps = Steps()
-        stream = Watched(BatchStream(rows, problem.batch_size, seed), steps)
-
-        def noted(model: torch.nn.Module, batch: Batch) -> StepLoss:
-            loss = objective(model, batch)
-            steps.losses.append(loss.value.item())
+        def objective(model: torch.nn.Module, batch: Batch) -> StepLoss:
+            loss = self.objective(model, batch)
+            if noted is not None:
+                noted(loss.value.item())
             return loss
 
-        train(model, stream, objective=noted, config=config)
-        return steps
+        stream = Watched(BatchStream(self.rows, self.problem.batch_size, seed), arrived)
+        train(self.model, stream, objective=objective, config=config)
 
-    known_as = "seqrec" if precision == "fp32" else f"seqrec, {precision}"
-    note = f"{name}, {precision}, dropout {DROPOUT}"
-    return training_contender(known_as, problem, run, note)
+    def scores(self, histories: list[np.ndarray]) -> np.ndarray:
+        tokens = padded(histories, self.problem.max_seq_len, side=self.model.pad_side)
+        self.model.eval()
+        with torch.no_grad():
+            found = self.model.score_next(torch.from_numpy(tokens)).float().numpy()
+        self.model.train()
+        return found
 
 
-def limited(offer: Offer) -> Offer:
+def training(problem: Problem) -> list[Contender]:
+    def contender(precision: Literal["fp32", "bf16"]) -> Contender:
+        trainee = Trainee(problem, precision)
+
+        def run(seed: int) -> Steps:
+            steps = Steps()
+            trainee.train(
+                seed, lambda _, batch: steps.arrive(batch.n_targets),
+                max_steps=TRAIN_STEPS, noted=steps.losses.append,
+            )  # fmt: skip
+            return steps
+
+        name = "seqrec" if precision == "fp32" else f"seqrec, {precision}"
+        return training_contender(name, problem, run, trainee.note)
+
+    return [contender("fp32"), contender("bf16")]
+
+
+def learners(problem: Problem) -> list[Learner]:
+    def learn(seed: int, clock: Clock) -> None:
+        torch.manual_seed(seed)
+        trainee = Trainee(problem, "fp32")
+        trainee.train(seed, lambda epoch, _: clock.step(epoch, trainee.scores))
+
+    note = Trainee(problem, "fp32").note
+    return [Learner(name=f"seqrec-{problem.case}", train=learn, note=note)]
+
+
+def limited(offer: Callable[[Problem], list[Offered]]) -> Callable[[Problem], list[Offered]]:
     """The same within the case's number of threads."""
 
-    def offered(problem: Problem) -> list[Contender]:
+    def offered(problem: Problem) -> list[Offered]:
         _core.set_threads(problem.threads)
         torch.set_num_threads(problem.threads)
         return offer(problem)
@@ -317,4 +348,4 @@ JOBS = {
 }  # fmt: skip
 
 if __name__ == "__main__":
-    serve("seqrec", {name: limited(offer) for name, offer in JOBS.items()})
+    serve("seqrec", {name: limited(offer) for name, offer in JOBS.items()}, limited(learners))

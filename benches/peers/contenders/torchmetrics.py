@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import torch
 from checks import metrics_contender
-from contract import Contender, K, Problem, serve
+from contract import Contender, serve
+from problem import K, Problem
 from torchmetrics import MetricCollection
 from torchmetrics.retrieval import RetrievalHitRate, RetrievalMRR, RetrievalNormalizedDCG
 
