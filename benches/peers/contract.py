@@ -102,7 +102,7 @@ Offer = Callable[[Problem], list[Contender]]
 OfferLearners = Callable[[Problem], list[Learner]]
 
 
-def serve(package: str, jobs: dict[str, Offer], learners: OfferLearners) -> None:
+def serve(package: str, jobs: dict[str, Offer], learners: OfferLearners | None = None) -> None:
     """Answers the driver until its end of the pipe is closed."""
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
