@@ -23,11 +23,14 @@ class TimeIsUp(Exception):
 
 @dataclass(kw_only=True)
 class Clock:
-    """Counts the seconds of one training and looks at its model now and then.
+    """Counts the processor seconds of one training and looks at its model now and then.
+
+    All threads of the process count. With one thread that is the time on a clock of a machine which
+    does nothing else, and what runs beside it moves nothing.
 
     Attributes:
         problem: what is learned.
-        seconds: of training in all.
+        seconds: of training in all, of the processor.
         looks: how many, evenly spread.
         points: what was seen: one line of a training log for each look.
     """
@@ -46,7 +49,7 @@ class Clock:
         Raises:
             TimeIsUp: when the seconds are spent.
         """
-        now = time.perf_counter()
+        now = time.process_time()
         if self._since is not None:
             self._spent += now - self._since
             self._steps += 1
@@ -54,7 +57,7 @@ class Clock:
                 self._look(epoch, scores)
         if len(self.points) >= self.looks:
             raise TimeIsUp
-        self._since = time.perf_counter()
+        self._since = time.process_time()
 
     def _look(self, epoch: int, scores: Scores) -> None:
         self.points.append(

@@ -1,4 +1,4 @@
-"""Who learns faster: validation ndcg@10 after minutes of training, seqrec beside its peers.
+"""Who learns faster: validation ndcg@10 after minutes of processor time, seqrec beside its peers.
 
     python benches/peers/quality.py ml-1m --minutes 15
     seqrec curves .bench/quality/* --out curves.png
@@ -81,7 +81,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("data", type=Path, help="a folder made by `seqrec prepare`")
     parser.add_argument("--case", nargs="+", choices=CASES, default=list(CASES), help="the models")
     parser.add_argument("--peer", nargs="+", choices=(SEQREC, *PEERS), default=(SEQREC, *PEERS))
-    parser.add_argument("--minutes", type=float, default=15, help="of training, each")
+    parser.add_argument("--minutes", type=float, default=15, help="of processor time, each")
     parser.add_argument("--looks", type=int, default=10, help="validations, evenly spread")
     parser.add_argument("--threads", type=int, default=1, help="that each may use")
     parser.add_argument("--seed", type=int, default=0)

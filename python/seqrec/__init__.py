@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from seqrec.data import Dataset, Interactions, PrepareConfig
+    from seqrec.errors import SeqrecError
     from seqrec.experiment import Run, RunConfig, fit, load, refit
 
 _HOMES = {
@@ -18,6 +19,7 @@ _HOMES = {
     "PrepareConfig": "seqrec.data",
     "Run": "seqrec.experiment",
     "RunConfig": "seqrec.experiment",
+    "SeqrecError": "seqrec.errors",
     "fit": "seqrec.experiment",
     "load": "seqrec.experiment",
     "refit": "seqrec.experiment",
@@ -25,7 +27,17 @@ _HOMES = {
 _ROOMS = ("batches", "cards", "comparison", "config", "data", "errors", "evaluation", "experiment",
           "models", "simulation", "training", "tuning")  # fmt: skip
 
-__all__ = ["Dataset", "Interactions", "PrepareConfig", "Run", "RunConfig", "fit", "load", "refit"]
+__all__ = [
+    "Dataset",
+    "Interactions",
+    "PrepareConfig",
+    "Run",
+    "RunConfig",
+    "SeqrecError",
+    "fit",
+    "load",
+    "refit",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -50,6 +50,14 @@ def unknown_key(path: str, key: str, known: Iterable[str]) -> ConfigError:
     return ConfigError(f"unknown option `{path}`: {hint}")
 
 
+def unknown_value(name: str, value: object, known: Iterable[str]) -> ConfigError:
+    """The error for a value that is none of the names an option takes, with the nearest one."""
+    known = sorted(known)
+    near = difflib.get_close_matches(str(value).lower(), known, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
+    return ConfigError(f"option `{name}` is {value!r}: {hint}")
+
+
 def check(allowed: bool, name: str, value: object, rule: str) -> None:
     """Raises ConfigError unless `allowed`: for the `__post_init__` of a config class."""
     if not allowed:
@@ -140,13 +148,18 @@ def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
 
 
 def merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
-    """Nested tables laid over each other; a later layer wins."""
+    """Nested tables laid over each other; a later layer wins.
+
+    Raises:
+        ConfigError: for a value where a later layer has a table: it would be lost without a word.
+    """
     merged: dict[str, Any] = {}
     for layer in layers:
         for key, value in layer.items():
             if isinstance(value, Mapping):
-                below = merged.get(key)
-                merged[key] = merge(below if isinstance(below, Mapping) else {}, value)
+                below = merged.get(key, {})
+                check(isinstance(below, Mapping), key, below, "a table")
+                merged[key] = merge(below, value)
             else:
                 merged[key] = value
     return merged

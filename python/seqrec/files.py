@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 from seqrec.errors import ResourceError, SeqrecError
 
+MANIFEST = "manifest.json"  # of a folder that holds what it lists, and nothing else (folder.py)
 LARGEST_JSON = 64 << 20  # bytes of JSON that reading is ready to parse
 
 
@@ -21,9 +22,11 @@ def whole_file(path: Path) -> Iterator[Path]:
     """A path to write to; what is written takes the name `path` once the block ends without error.
 
     Raises:
-        ResourceError: if the disk refuses; what was called `path` before is intact.
+        ResourceError: if the disk refuses, or the path lies in a folder that a manifest seals; what
+            was called `path` before is intact.
     """
     path = Path(os.path.realpath(path))
+    refuse_sealed(path)
     aside = path.with_name(name_aside(path))
     try:
         yield aside
@@ -36,6 +39,29 @@ def whole_file(path: Path) -> Iterator[Path]:
         raise ResourceError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
         aside.unlink(missing_ok=True)
+
+
+def refuse_sealed(path: Path) -> None:
+    """Raises ResourceError if the path lies inside a data set, an export or an artifact of seqrec.
+
+    One file more, and nobody could read the folder again.
+    """
+    for parent in Path(os.path.realpath(path)).parents:
+        sealed = _format_of(parent / MANIFEST)
+        if sealed.startswith("seqrec"):
+            raise ResourceError(
+                f"{path} would lie inside {parent}, which is a {sealed} and can hold nothing else: "
+                "choose a place outside"
+            )
+
+
+def _format_of(manifest: Path) -> str:
+    """What a manifest says that its folder is; nothing where there is none to be read."""
+    try:
+        document = read_json(manifest, ResourceError) if manifest.is_file() else {}
+    except SeqrecError:
+        return ""
+    return str(document.get("format", "")) if isinstance(document, dict) else ""
 
 
 def name_aside(path: Path) -> str:

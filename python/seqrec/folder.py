@@ -22,9 +22,17 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from seqrec.errors import ResourceError, SeqrecError
-from seqrec.files import digest, fsync, name_aside, read_json, refuse_link, write_json
+from seqrec.files import (
+    MANIFEST,
+    digest,
+    fsync,
+    name_aside,
+    read_json,
+    refuse_link,
+    refuse_sealed,
+    write_json,
+)
 
-MANIFEST = "manifest.json"
 VERIFY_BELOW = 64 << 20  # bytes: folders up to this size have their digests checked by default
 
 T = TypeVar("T")
@@ -70,13 +78,15 @@ def whole_folder(
 
     Raises:
         SeqrecError: `kind.occupied`, if the place is taken.
-        ResourceError: if the disk refuses. What was there is untouched, nothing is left beside it.
+        ResourceError: if the disk refuses, or the place lies inside a folder of this sort. What was
+            there is untouched, nothing is left beside it.
     """
     folder = Path(os.path.realpath(folder))
+    refuse_sealed(folder)
     new = folder.with_name(name_aside(folder))
     try:
         _recover(folder)
-        _refuse_foreign(folder, kind, replace=replace)
+        refuse_occupied(folder, kind, replace=replace)
         new.mkdir(parents=True)
         yield new
         _seal(new, kind)
@@ -153,6 +163,33 @@ def exists(folder: Path) -> bool:
     return _place(folder).exists()
 
 
+def refuse_occupied(folder: Path, kind: Kind, *, replace: bool) -> None:
+    """Raises `kind.occupied` if a folder of this kind cannot be written there.
+
+    Only what seqrec wrote is ever deleted: a mistyped path must not cost anybody a folder.
+    """
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise kind.occupied(f"{folder} is no folder: it is a file, which is not replaced")
+    names = sorted(path.name for path in folder.iterdir())
+    if not names:
+        return
+    if not replace:
+        raise kind.occupied(
+            f"{folder} exists already: choose another, or overwrite it "
+            "(overwrite=True, --overwrite)"
+        )
+    foreign = [name for name in names if name != MANIFEST and not kind.allows(name)]
+    if not foreign and not _is_of_kind(folder / MANIFEST, kind):
+        foreign = names
+    if foreign:
+        raise kind.occupied(
+            f"{folder} is not replaced: it holds {foreign[0]!r}, which is no part of a "
+            f"{kind.format}; move that elsewhere, or choose another folder"
+        )
+
+
 def remove_folder(folder: Path, kind: Kind) -> None:
     """Removes a folder of this kind, if there is one.
 
@@ -160,7 +197,7 @@ def remove_folder(folder: Path, kind: Kind) -> None:
         SeqrecError: `kind.occupied`, if it holds anything else.
     """
     folder = Path(os.path.realpath(folder))
-    _refuse_foreign(folder, kind, replace=True)
+    refuse_occupied(folder, kind, replace=True)
     for path in (folder, _old(folder)):
         shutil.rmtree(path, ignore_errors=True)
 
@@ -219,27 +256,6 @@ def _recover(folder: Path) -> None:
         old.rename(folder)
 
 
-def _refuse_foreign(folder: Path, kind: Kind, *, replace: bool) -> None:
-    """Only what seqrec wrote is ever deleted: a mistyped path must not cost anybody a folder."""
-    if not folder.exists():
-        return
-    if not folder.is_dir():
-        raise kind.occupied(f"{folder} is no folder: it is a file, which is not replaced")
-    names = sorted(path.name for path in folder.iterdir())
-    if not names:
-        return
-    if not replace:
-        raise kind.occupied(f"{folder} exists already: choose another, or overwrite=True")
-    foreign = [name for name in names if name != MANIFEST and not kind.allows(name)]
-    if not foreign and not _is_of_kind(folder / MANIFEST, kind):
-        foreign = names
-    if foreign:
-        raise kind.occupied(
-            f"{folder} is not replaced: it holds {foreign[0]!r}, which is no part of a "
-            f"{kind.format}; choose another folder"
-        )
-
-
 def _is_of_kind(manifest: Path, kind: Kind) -> bool:
     try:
         document = read_json(manifest, kind.unreadable)
@@ -279,7 +295,7 @@ def _listed_files(folder: Path, kind: Kind) -> Entries:
             raise kind.unreadable(f"{path} does not give bytes and sha256 of {name}")
     present = {entry.name for entry in os.scandir(folder)} - {MANIFEST}
     for name in sorted(present - set(files)):
-        raise kind.unreadable(f"{folder / name} is not listed in {MANIFEST}: it is not read")
+        raise kind.unreadable(f"{folder / name} is not listed in {MANIFEST}: move it elsewhere")
     for name in sorted(set(files) - present):
         raise kind.unreadable(f"{folder / name} is missing")
     return files

@@ -262,3 +262,43 @@ def test_importing_the_package_starts_no_thread_and_reads_no_arguments():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_what_would_be_refused_after_the_log_is_refused_before(place, tmp_path):
+    for arguments, said in (
+        (["--out", "data"], "overwrite it"),
+        (["--out", "new", "--export", "data"], "exists already"),
+        (["--out", "new", "--export", "new/parts"], "lies inside --out new"),
+        (["--out", "data/new"], "which is a seqrec data set and can hold nothing else"),
+    ):
+        code = 2 if "lies" in said else 5 if "nothing else" in said else 3
+        _, err = seqrec("prepare", "no-such-log.parquet", *arguments, cwd=place, code=code)
+        assert said in err
+    assert not (place / "new").exists()
+
+
+def test_a_run_inside_its_data_is_refused_and_the_data_stay_readable(place):
+    _, err = seqrec("train", "data", "--out", "data/run", "--model", "lstm", "--task", "next_item",
+                    *QUICK, cwd=place, code=5)  # fmt: skip
+    assert "would lie inside" in err
+    seqrec("audit", "data", cwd=place)
+
+
+def test_a_user_with_every_item_stops_a_comparison_before_it_trains(tmp_path):
+    rows = [("all", item) for item in range(6)] + [("b", i) for i in (0, 2, 4)]
+    pd.DataFrame(rows, columns=["user_id", "item_id"]).to_csv(tmp_path / "log.csv", index=False)
+    seqrec("prepare", "log.csv", "--out", "data", cwd=tmp_path)
+    _, err = seqrec("compare", "run", "data", "--out", "cells", *QUICK[:4], cwd=tmp_path, code=3)
+    assert "user 'all' has taken all 6 items" in err
+    assert not (tmp_path / "cells").exists()
+
+
+def test_a_command_that_is_proposed_can_be_pasted(place):
+    out, _ = seqrec("train", "data", "--out", "my run", "--model", "lstm", "--task", "next_item",
+                    *QUICK, cwd=place)  # fmt: skip
+    assert "next: seqrec evaluate data --run 'my run' --part test" in out
+
+
+def test_somebody_without_a_history_gets_a_list(place):
+    out, _ = seqrec("recommend", "run", "--sequence", "", "-k", "2", cwd=place)
+    assert len(out.splitlines()) == 3

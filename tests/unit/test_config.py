@@ -97,3 +97,8 @@ def test_a_file_that_is_no_toml_is_named(tmp_path):
 def test_equal_configs_have_equal_digests():
     assert config.digest(Outer()) == config.digest(Outer())
     assert config.digest(Outer()) != config.digest(Outer(name="z"))
+
+
+def test_a_value_where_a_table_belongs_is_not_lost():
+    with pytest.raises(ConfigError, match="option `windows` is 16: it must be a table"):
+        config.merge({"windows": 16}, {"windows": {}})

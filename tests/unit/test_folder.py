@@ -4,8 +4,9 @@ import os
 import pytest
 
 from seqrec.errors import DataError, ResourceError
-from seqrec.files import name_aside, read_json, write_json
+from seqrec.files import name_aside, read_json, whole_file, write_json
 from seqrec.folder import Kind, read_document, read_folder, remove_leftovers, whole_folder
+from seqrec.training.lock import locked
 
 
 def kind_of(name):
@@ -167,3 +168,27 @@ def test_what_is_no_json_is_named(tmp_path, text):
 def test_nan_is_never_written(tmp_path):
     with pytest.raises(ValueError, match="not JSON compliant"):
         write_json(tmp_path / "a.json", {"x": float("nan")})
+
+
+def test_nothing_is_written_inside_a_folder_of_seqrec(tmp_path):
+    sealed, ours = tmp_path / "data", kind_of("seqrec thing")
+    write(sealed, kind=ours)
+    for place in (sealed / "new.txt", sealed / "deep" / "new.txt"):
+        with (
+            pytest.raises(ResourceError, match=r"inside .*data, which is a seqrec thing"),
+            whole_file(place),
+        ):
+            raise AssertionError
+    with pytest.raises(ResourceError, match="would lie inside"):
+        write(sealed / "run", kind=ours)
+    with pytest.raises(ResourceError, match="would lie inside"), locked(sealed):
+        raise AssertionError
+    assert read_folder(sealed, ours, lambda _, files: list(files)) == ["a.txt"]
+    write(sealed, "new", kind=ours, replace=True)
+
+
+def test_a_manifest_of_somebody_else_seals_nothing(tmp_path):
+    (tmp_path / "manifest.json").write_text('{"format": "web app"}')
+    with whole_file(tmp_path / "a.txt") as aside:
+        aside.write_text("x")
+    assert (tmp_path / "a.txt").read_text() == "x"

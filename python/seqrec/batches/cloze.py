@@ -74,6 +74,9 @@ class ClozeRows:
         windows: how long histories are cut.
         cloze: what is hidden.
         negatives: a sampler, for a sampled loss.
+
+    Raises:
+        DataError: for an item outside the catalogue; n_items + 1 would be read as MASK.
     """
 
     def __init__(
@@ -86,6 +89,7 @@ class ClozeRows:
         negatives: Negatives | None = None,
     ) -> None:
         refuse_unused(negatives)
+        sequences.check_items(n_items)
         self.n_items = n_items
         self.windows = Windows(sequences, windows or WindowConfig(), next_item=False)
         self.cloze = cloze or ClozeConfig()

@@ -65,7 +65,8 @@ class Negatives:
         user_ids: raw ids of the users, for the error; without them it names a place in `train`.
 
     Raises:
-        DataError: if a user has taken every item that can be drawn.
+        DataError: if a user has taken every item that can be drawn, or for an item outside the
+            catalogue.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class Negatives:
         *,
         user_ids: Vocabulary | None = None,
     ) -> None:
+        train.check_items(n_items)
         self.n_items = n_items
         self.config = config or NegativeConfig()
         self.set_offsets, self.set_members = _core.sorted_sets(

@@ -23,7 +23,7 @@ from seqrec.bench.jobs.rank import ours as rank
 from seqrec.bench.scores import scored
 from seqrec.bench.shapes import SHAPES, Problem, Shape, Sizes, simulated_as
 from seqrec.bench.timing import SAMPLE_SECONDS, measure
-from seqrec.config import check, unknown_key
+from seqrec.config import check, unknown_value
 from seqrec.errors import DataError
 from seqrec.files import read_json, whole_file, write_json
 
@@ -119,7 +119,7 @@ def grow(curves: Sequence[str], growth: Growth) -> list[Curve]:
     """
     for name in curves:
         if name not in CURVES:
-            raise unknown_key("curve", name, CURVES)
+            raise unknown_value("curve", name, CURVES)
     with thread_count(growth.sizes.threads):
         return [CURVES[name](growth) for name in curves]
 

@@ -17,7 +17,7 @@ from seqrec.bench.limits import floor_seconds
 from seqrec.bench.result import Results, Row
 from seqrec.bench.shapes import Problem
 from seqrec.bench.timing import SAMPLE_SECONDS, measure
-from seqrec.config import check, unknown_key
+from seqrec.config import check, unknown_value
 
 LEAST_ROUNDS = 7
 REFUSED = "refused: "
@@ -50,7 +50,7 @@ def run(
     """
     for name in jobs:
         if name not in JOBS:
-            raise unknown_key("job", name, JOBS)
+            raise unknown_value("job", name, JOBS)
     check(rounds >= LEAST_ROUNDS, "rounds", rounds, f"at least {LEAST_ROUNDS}: it is for medians")
     began = datetime.now(UTC).isoformat(timespec="seconds")
     rows: list[Row] = []

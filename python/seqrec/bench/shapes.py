@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from seqrec.config import check, unknown_key
+from seqrec.config import check, unknown_value
 from seqrec.data import Dataset, Sequences
 from seqrec.tokens import PAD
 
@@ -131,7 +131,7 @@ def simulated(name: str, sizes: Sizes) -> Problem:
         ConfigError: for an unknown name, with the nearest one.
     """
     if name not in SHAPES:
-        raise unknown_key("shape", name, SHAPES)
+        raise unknown_value("shape", name, SHAPES)
     return simulated_as(name, SHAPES[name], sizes)
 
 

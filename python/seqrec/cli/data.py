@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from seqrec.cli.options import Overwrite
+from seqrec.cli.options import Overwrite, quoted
 
 app = typer.Typer(no_args_is_help=True, help="Download a public data set, or simulate one.")
 
@@ -30,7 +30,7 @@ def movielens(
             bar.update(done - bar.n)
 
         path = source.download(name, out, progress=advance)
-    typer.echo(f"{path}\nnext: seqrec prepare {path} --out {name} --min-item 5")
+    typer.echo(f"{path}\nnext: seqrec prepare {quoted(path)} --out {quoted(name)} --min-item 5")
 
 
 @app.command()

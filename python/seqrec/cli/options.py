@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -70,3 +71,8 @@ Settings = Annotated[
 ]
 Split = Annotated[SplitName, typer.Option("--split", help="How the data set is cut.")]
 Output = Annotated[Format, typer.Option("--format", help="How the result is printed.")]
+
+
+def quoted(word: object) -> str:
+    """A word of a command that is shown, as a shell would have to be given it."""
+    return shlex.quote(str(word))

@@ -12,13 +12,19 @@ from seqrec.cli.options import Overwrite, Repeats, Split, SplitName
 
 def prepare(
     log: Annotated[
-        str, typer.Argument(help="CSV, TSV, Parquet (file, glob, folder) or MovieLens ratings.")
+        str,
+        typer.Argument(
+            help="A CSV or TSV file, Parquet (file, glob, folder) or MovieLens' ratings."
+        ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the prepared data set.")],
     user_col: Annotated[str, typer.Option(help="Column of the user ids.")] = "user_id",
     item_col: Annotated[str, typer.Option(help="Column of the item ids.")] = "item_id",
     time_col: Annotated[
-        str | None, typer.Option(help="Column of the timestamps [default: timestamp, if there].")
+        str | None,
+        typer.Option(
+            help="Column of the times; '' for the order of rows [default: timestamp, if there]."
+        ),
     ] = None,
     min_user: Annotated[int, typer.Option(help="Drop users with fewer actions.")] = 1,
     min_item: Annotated[int, typer.Option(help="Drop items with fewer actions.")] = 1,
@@ -42,6 +48,7 @@ def prepare(
     from seqrec.data.prepare import prepare as filter_and_number
 
     config = PrepareConfig(min_user=min_user, min_item=min_item, repeats=repeats.value)
+    _refuse_places(out, export, overwrite=overwrite)
     # No name holds the log: its memory is free as soon as its events are sorted.
     dataset = filter_and_number(
         Events.of(
@@ -51,10 +58,26 @@ def prepare(
     )
     if small:
         dataset = dataset.small()
-    cut = None if export is None else dataset.split(split.value)
+    if export is not None:  # first, since it is what a data set can fail at
+        export_split(dataset.split(split.value), export, overwrite=overwrite)
     dataset.save(out, overwrite=overwrite)
     typer.echo(render(dataset.audit))
-    if cut is not None and export is not None:
-        export_split(cut, export, overwrite=overwrite)
+    if export is not None:
         typer.echo(f"parts and pairs: {export}")
     typer.echo(f"prepared data set: {out}")
+
+
+def _refuse_places(out: Path, export: Path | None, *, overwrite: bool) -> None:
+    """Refuses before the log is read what would be refused after it."""
+    from seqrec.data.dataset import DATA_SET
+    from seqrec.data.export import EXPORT
+    from seqrec.errors import ConfigError
+    from seqrec.files import refuse_sealed
+    from seqrec.folder import refuse_occupied
+
+    for place, kind in ((out, DATA_SET), (export, EXPORT)):
+        if place is not None:
+            refuse_sealed(place)
+            refuse_occupied(place, kind, replace=overwrite)
+    if export is not None and out.resolve() in (export.resolve(), *export.resolve().parents):
+        raise ConfigError(f"--export {export} lies inside --out {out}: choose a place outside")

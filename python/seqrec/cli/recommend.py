@@ -20,7 +20,10 @@ def recommend(
     run: RunFolder,
     sequence: Annotated[
         list[str] | None,
-        typer.Option("--sequence", help="Items of somebody new, oldest first: a,b,c (repeatable)."),
+        typer.Option(
+            "--sequence",
+            help="Items of somebody new, oldest first: a,b,c (repeatable); '' for nobody known.",
+        ),
     ] = None,
     sequences: Annotated[
         Path | None,
@@ -73,7 +76,7 @@ def recommend(
         frame["user_id"] = labels[frame["user_id"].to_numpy()]
         frame.attrs["unknown_items"] += lost
     else:
-        raw = [_ids(loaded.item_ids, text.split(",")) for text in sequence or []]
+        raw = [_ids(loaded.item_ids, text.split(",") if text else []) for text in sequence or []]
         frame = loaded.recommend(sequences=raw, **options)
     _write(frame, out)
 

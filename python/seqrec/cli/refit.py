@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from seqrec.allocator import keep_freed_memory
-from seqrec.cli.options import DataFolder, Overwrite
+from seqrec.cli.options import DataFolder, Overwrite, quoted
 
 
 def refit(
@@ -38,4 +38,4 @@ def refit(
         return
     assert again.training is not None  # it has just ended
     typer.echo(f"{again.status}: {again.training.steps:,} steps, as validation chose in {run}")
-    typer.echo(f"run: {out}\nnext: seqrec evaluate {data} --run {out} --part test")
+    typer.echo(f"run: {out}\nnext: seqrec evaluate {quoted(data)} --run {quoted(out)} --part test")

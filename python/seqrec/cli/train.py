@@ -8,7 +8,16 @@ from typing import Annotated
 import typer
 
 from seqrec.allocator import keep_freed_memory
-from seqrec.cli.options import DataFolder, Model, Overwrite, Settings, Split, SplitName, Task
+from seqrec.cli.options import (
+    DataFolder,
+    Model,
+    Overwrite,
+    Settings,
+    Split,
+    SplitName,
+    Task,
+    quoted,
+)
 
 
 def train(
@@ -71,4 +80,4 @@ def train(
     if not first:
         return
     typer.echo(run.evaluate("valid").to_text())
-    typer.echo(f"run: {out}\nnext: seqrec evaluate {data} --run {out} --part test")
+    typer.echo(f"run: {out}\nnext: seqrec evaluate {quoted(data)} --run {quoted(out)} --part test")

@@ -16,6 +16,7 @@ from seqrec.cli.options import (
     Split,
     SplitName,
     Task,
+    quoted,
 )
 
 BUDGET = ("epochs", "max_steps", "max_minutes")
@@ -108,7 +109,7 @@ def tune(
         return
     typer.echo(
         f"recipe: {found.recipe}\nweights, of the best trial alone: {found.run_of(found.best)}\n"
-        f"next: seqrec train {data} --recipe {found.recipe} --out run"
+        f"next: seqrec train {quoted(data)} --recipe {quoted(found.recipe)} --out run"
     )
 
 

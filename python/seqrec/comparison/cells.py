@@ -113,7 +113,7 @@ def plan_cells(
             judged by different rules, or where a run might end without what its refit needs.
     """
     if question not in QUESTIONS:
-        raise configs.unknown_key("task", question, QUESTIONS)
+        raise configs.unknown_value("task", question, QUESTIONS)
     configs.check(seeds >= 1, "seeds", seeds, "at least 1")
     cells = []
     for model in models:

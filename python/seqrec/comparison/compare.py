@@ -25,7 +25,7 @@ from seqrec.comparison.cells import (
 )
 from seqrec.comparison.results import Judged, load_judged, save_judged
 from seqrec.comparison.systems import Ceiling, Result, Systems
-from seqrec.data import Split
+from seqrec.data import Split, evaluation_negatives
 from seqrec.evaluation import (
     Difference,
     NextItemResult,
@@ -114,6 +114,9 @@ def compare(
         )
         for task in tasks
     }
+    for task in tasks:
+        if QUESTIONS[task]["task"] == "relevance":  # refused now, and not when models are trained
+            evaluation_negatives(split, split.part(part), draws=1, kind=negatives_of(task))
     of_all = itertools.chain.from_iterable(planned.values())
     stored = {cell.folder: cell.stored(split, part) for cell in of_all}
     clock = _Clock(sum(found is None for found in stored.values()), say)

@@ -86,6 +86,7 @@ def render(audit: dict[str, Any]) -> str:
 
 def _lines(audit: dict[str, Any]) -> list[tuple[str, Any]]:
     lengths, source, evaluation = audit["lengths"], audit["source"], audit["leave_one_out"]
+    has_times = audit["same_time_share"] is not None
     quantiles = " / ".join(f"{lengths[name]:,}" for name in _QUANTILES)
     lines = [
         ("users", audit["users"]),
@@ -107,7 +108,8 @@ def _lines(audit: dict[str, Any]) -> list[tuple[str, Any]]:
         ("leave-one-out: cold validation targets", evaluation["cold_valid"]),
         ("leave-one-out: cold test targets", evaluation["cold_test"]),
         ("leave-one-out: training events later than a user's test event",
-         _share(evaluation["later_share"])),
+         "nobody is evaluated" if has_times and not evaluation["evaluated"]
+         else _share(evaluation["later_share"])),
         ("fingerprint", audit["fingerprint"]),
     ]  # fmt: skip
     if "small_of" in source:

@@ -22,6 +22,8 @@ from seqrec.errors import DataError
 
 Where = Callable[[int], str]  # 0-based row -> "events.csv, line 7" or "data frame, row 5"
 
+FLOATS_SKIP = 2.0**53  # from here on there are integers that no float64 is
+
 _INTEGER_TEXT = r"^(0|-?[1-9][0-9]*)$"  # "007" and "+7" are other texts than "7"
 
 
@@ -291,29 +293,48 @@ def _as_int64(values: Any, places: NDArray[np.integer] | None, name: str, where:
 
 def _parse_times(column: Any, name: str, where: Where) -> Any:
     """Text as the first of integers, floats, dates and dates with a zone that fits every row."""
-    readings = (pa.int64(), pa.float64(), pa.timestamp("us"), pa.timestamp("us", "UTC"))
+    dates = [pa.timestamp(unit, zone) for unit in ("us", "ns") for zone in (None, "UTC")]
+    readings = (pa.int64(), pa.float64(), *dates)
     for kind in readings:
         try:
-            return column.cast(kind)
+            times = column.cast(kind)
         except pa.ArrowInvalid:
             continue
+        if pa.types.is_floating(kind):
+            _refuse_lost_digits(column, times, name, where)
+        return times
     # What the first row is, all rows should be: the first one that is not gets the blame.
-    first = next((k for k in readings if _casts(column.slice(0, 1), k)), readings[0])
-    row = _first_failure(column, first)
+    first = next((k for k in readings if _casts(column.slice(0, 1), k)), None)
+    row = 0 if first is None else _first_failure(column, first)
     value = column[row].as_py()
     if value == "":
         raise DataError(f"{where(row)}: column {name!r} is empty")
     raise DataError(
         f"{where(row)}: column {name!r} has {_shown(value)}; times are 64-bit integers or ISO "
-        f"dates, and the first row reads as {first}"
+        + ("dates" if first is None else f"dates, and the first row reads as {first}")
     )
 
 
+def _refuse_lost_digits(column: Any, times: Any, name: str, where: Where) -> None:
+    """One time that is written as a float makes floats of all, which large integers are not."""
+    if (np.abs(times.to_numpy()) >= FLOATS_SKIP).any():
+        row = _first_failure(column, pa.int64())
+        raise DataError(
+            f"{where(row)}: column {name!r} has {_shown(column[row].as_py())}, and as floats other "
+            "times of the column would lose digits: write it as an integer"
+        )
+
+
 def _integral(values: NDArray[np.float64], name: str, where: Where) -> NDArray[np.int64]:
-    # 2**63 itself is a float that int64 cannot hold; NaN fails every comparison.
-    right = (np.abs(values) < 2.0**63) & (np.floor(values) == values)
+    # NaN fails every comparison.
+    right = (np.abs(values) < FLOATS_SKIP) & (np.floor(values) == values)
     if not right.all():
         row = int((~right).argmax())
+        if abs(values[row]) >= FLOATS_SKIP and np.isfinite(values[row]):
+            raise DataError(
+                f"{where(row)}: column {name!r} has {values[row]}, a float beyond 2^53, where "
+                "floats skip integers: make the column integers at its source"
+            )
         raise DataError(
             f"{where(row)}: column {name!r} has {values[row]}, no integer; times are integers: "
             "scale the column to a finer unit"

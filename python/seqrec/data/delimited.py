@@ -61,7 +61,7 @@ def read_csv(path: str | Path, sep: str | None, columns: Columns) -> RawTable:
 
 def read_delimited(path: Path, layout: Layout, columns: Columns) -> RawTable:
     """The log in a text file of a known layout; see `read_csv`."""
-    names = layout.names or _header(path, layout)
+    names = layout.names or read_header(path, layout.sep)
     roles = columns.resolve(list(names), str(path))
     try:
         quotes = _count_quotes(path) if layout.quoted else 0
@@ -95,7 +95,9 @@ def _arrow_table(
     types |= {name: pa.null() for name in wide if layout.sep == "::" and name.endswith("/")}
     table = pa_csv.read_csv(
         path,
-        read_options=pa_csv.ReadOptions(column_names=wide, skip_rows=0 if layout.names else 1),
+        read_options=pa_csv.ReadOptions(
+            column_names=wide, skip_rows=0 if layout.names else _header_lines(path)
+        ),
         parse_options=pa_csv.ParseOptions(
             delimiter=layout.sep[0],
             quote_char='"' if layout.quoted else False,
@@ -154,9 +156,15 @@ def _sniff(head: str) -> str:
     return max(_SEPARATORS, key=first.count)
 
 
-def _header(path: Path, layout: Layout) -> tuple[str, ...]:
-    first = next(csv.reader(io.StringIO(_head(path), newline=""), delimiter=layout.sep))
-    return tuple(first)
+def read_header(path: Path, sep: str) -> tuple[str, ...]:
+    """The fields of the first line that is not empty."""
+    rows = csv.reader(io.StringIO(_head(path), newline=""), delimiter=sep)
+    return tuple(next(filter(None, rows), ()))
+
+
+def _header_lines(path: Path) -> int:
+    """How many lines there are up to the first one that is not empty, which is the header."""
+    return 1 + sum(1 for _ in itertools.takewhile(lambda line: not line, _head(path).splitlines()))
 
 
 def _records(path: Path, layout: Layout) -> Iterator[tuple[int, list[str]]]:

@@ -24,7 +24,7 @@ from seqrec.data.columns import (
 from seqrec.data.dataset import Dataset
 from seqrec.data.delimited import read_csv
 from seqrec.data.movielens import FILES as MOVIELENS_FILES
-from seqrec.data.movielens import read_movielens
+from seqrec.data.movielens import is_movielens, read_movielens
 from seqrec.data.prepare import Events, PrepareConfig, prepare
 from seqrec.data.sequences import Sequences
 from seqrec.data.split import Split
@@ -225,9 +225,10 @@ def _from_row(start: int, where: Where) -> Where:
 
 def _read_file(path: Path, columns: Columns) -> RawTable:
     if path.is_dir():
-        is_movielens = any((path / name).is_file() for name in MOVIELENS_FILES)
-        return read_movielens(path) if is_movielens else read_parquet(path, columns)
-    if path.name in MOVIELENS_FILES and columns == Columns():
+        inside = [path / name for name in MOVIELENS_FILES if (path / name).is_file()]
+        movielens = any(map(is_movielens, inside))
+        return read_movielens(path) if movielens else read_parquet(path, columns)
+    if columns == Columns() and is_movielens(path):
         return read_movielens(path)
     suffixes = [s.lower() for s in path.suffixes]
     if suffixes and suffixes[-1] in _COMPRESSIONS:

@@ -20,7 +20,7 @@ from typing import BinaryIO
 
 from seqrec.config import check
 from seqrec.data.columns import Columns
-from seqrec.data.delimited import Layout, read_delimited
+from seqrec.data.delimited import Layout, read_delimited, read_header
 from seqrec.data.tables import RawTable
 from seqrec.errors import DataError, ResourceError
 from seqrec.files import whole_file
@@ -58,6 +58,11 @@ RELEASES = {
     "ml-25m": Release("ml-25m/ratings.csv", "6b51fb2759a8657d3bfcbfc42b592ada"),
     "ml-32m": Release("ml-32m/ratings.csv", "d472be332d4daa821edc399621853b57"),
 }
+
+
+def is_movielens(path: Path) -> bool:
+    """Whether a file is MovieLens' by its name; a ratings.csv, by its header too."""
+    return path.name in FILES and (path.suffix != ".csv" or "userId" in read_header(path, ","))
 
 
 def read_movielens(path: str | Path) -> RawTable:

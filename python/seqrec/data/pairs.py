@@ -63,7 +63,7 @@ def _refuse_full_users(split: Split, part: Part, weights: NDArray[np.int64]) -> 
             raise DataError(
                 f"user {split.dataset.user_ids.shown(user)} has taken all {n_drawable} items that "
                 f"can be drawn (the target of the part `{part.name}` counts), so no negative "
-                "exists: leave that user out"
+                "exists: take that user's rows out of the log, or a part of them"
             )
 
 

@@ -59,6 +59,12 @@ class Sequences:
         """How many events lie inside the bounds of all users together."""
         return int(self.lengths.sum())
 
+    def check_items(self, n_items: int) -> None:
+        """Raises DataError if an id lies outside the catalogue 1..=n_items."""
+        largest = int(self.items.max(initial=0))
+        if largest > n_items:
+            raise DataError(f"sequences: item id {largest} is outside 1..={n_items}")
+
     def user(self, user: int) -> NDArray[np.int32]:
         """The items of one user, oldest first, as a view: int32 [lengths[user]]."""
         return self.items[self.starts[user] : self.stops[user]]

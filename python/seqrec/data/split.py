@@ -9,6 +9,7 @@ the second cut on) take each user's last event in that stretch as target, all be
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -160,6 +161,7 @@ def global_time(dataset: Dataset, cuts: tuple[int, int] | None = None) -> Split:
             (0-based) of the E sorted times. Events of one time are never torn apart.
 
     Raises:
+        ConfigError: for cuts that are not two integers in order.
         DataError: if there are no timestamps, or a part is empty.
     """
     if dataset.times is None:
@@ -167,8 +169,7 @@ def global_time(dataset: Dataset, cuts: tuple[int, int] | None = None) -> Split:
             "global_time needs timestamps and this data set has none: name the column (time_col), "
             "or use leave_one_out"
         )
-    first, second = _quantile_cuts(dataset.times) if cuts is None else cuts
-    check(first < second, "cuts", (first, second), "two times, the first before the second")
+    first, second = _quantile_cuts(dataset.times) if cuts is None else _two_times(cuts)
     starts, stops = dataset.offsets[:-1], dataset.offsets[1:]
     train = starts + _events_before(first, dataset.times, dataset.offsets)
     middle = starts + _events_before(second, dataset.times, dataset.offsets)
@@ -188,7 +189,7 @@ def global_time(dataset: Dataset, cuts: tuple[int, int] | None = None) -> Split:
     left_out = int((~known & (stops > starts)).sum())
     return _split(
         "global_time", dataset, train, (valid_users, valid_stops), (test_users, test_stops),
-        left_out, cuts=(int(first), int(second)),
+        left_out, cuts=(first, second),
     )  # fmt: skip
 
 
@@ -216,6 +217,17 @@ def _split(
     )  # fmt: skip
 
 
+def _two_times(cuts: Any) -> tuple[int, int]:
+    """The cuts as integers. Timestamps are integers: a fraction would be lost with the split."""
+    given = list(cuts) if isinstance(cuts, Iterable) and not isinstance(cuts, str) else []
+    fits = len(given) == 2 and all(
+        isinstance(cut, int | np.integer) and not isinstance(cut, bool) for cut in given
+    )
+    rule = "two integers in the unit of the timestamps, the first before the second"
+    check(fits and given[0] < given[1], "cuts", cuts, rule)
+    return int(given[0]), int(given[1])
+
+
 def _quantile_cuts(times: NDArray[np.int64]) -> tuple[int, int]:
     places = len(times) * 8 // 10, len(times) * 9 // 10
     ordered = np.partition(times, places)
@@ -223,7 +235,7 @@ def _quantile_cuts(times: NDArray[np.int64]) -> tuple[int, int]:
     if first == second:
         raise DataError(
             f"global_time: the 0.8 and 0.9 quantiles of all timestamps are both {first}, so there "
-            "is no time for validation: give the cuts"
+            "is no time for validation: give the cuts (Dataset.split's cuts=, from Python)"
         )
     return first, second
 

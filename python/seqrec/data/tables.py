@@ -17,6 +17,7 @@ from seqrec.data.columns import Columns, Where
 from seqrec.errors import DataError
 
 PARQUET_SUFFIXES = (".parquet", ".parq", ".pq")
+_MAGIC = b"PAR1"  # what a Parquet file begins with
 _PIECE = 1 << 21  # rows of a Parquet file that are in memory as they were stored
 
 
@@ -115,8 +116,8 @@ def _parquet_paths(path: str | Path) -> list[Path]:
     """The files that a path, a folder or a glob stands for, in the order of their names."""
     place = Path(path)
     if place.is_dir():
-        inside = sorted(p for p in place.rglob("*") if p.suffix in PARQUET_SUFFIXES)
-        paths = [p for p in inside if not _is_hidden(p.relative_to(place)) and p.is_file()]
+        inside = [p for p in sorted(place.rglob("*")) if not _is_hidden(p.relative_to(place))]
+        paths = [p for p in inside if p.is_file() and _is_parquet(p)]
         if not paths:
             raise DataError(f"{place} holds no Parquet file ({', '.join(PARQUET_SUFFIXES)})")
         return paths
@@ -127,6 +128,14 @@ def _parquet_paths(path: str | Path) -> list[Path]:
     if not paths:
         raise DataError(f"no file matches {path}")
     return paths
+
+
+def _is_parquet(path: Path) -> bool:
+    """By its name, or without a suffix by its first bytes, as the shards of some writers are."""
+    if path.suffix:
+        return path.suffix.lower() in PARQUET_SUFFIXES
+    with path.open("rb") as file:
+        return file.read(len(_MAGIC)) == _MAGIC
 
 
 def _is_hidden(relative: Path) -> bool:

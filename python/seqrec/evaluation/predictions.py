@@ -36,6 +36,7 @@ from seqrec.evaluation.relevance import (
 
 COLUMNS = ("user_id", "item_id", "score")
 # task -> how the negatives of its evaluation pairs are drawn
+LARGEST = np.finfo(np.float32).max
 _RELEVANCE: dict[str, NegativesKind] = {
     "relevance": "uniform",
     "relevance-popularity": "popularity",
@@ -48,7 +49,7 @@ class _Predictions:
 
     places: NDArray[np.int64]
     items: NDArray[np.int32]
-    scores: NDArray[np.float32]
+    scores: NDArray[np.float64]
     rows_unused: int
 
 
@@ -134,7 +135,8 @@ def judge_relevance(
             f"the predictions lack {int((~known).sum())} of {known.size} evaluation pairs of the "
             f"part `{part.name}`; the first is {pair}"
         )
-    result = relevance_result(split, part, wanted, scores[at], protocol)
+    logits = np.clip(scores[at], -LARGEST, LARGEST).astype(np.float32)
+    result = relevance_result(split, part, wanted, logits, protocol)
     asked = np.isin(_keys(rows.places, rows.items, split.dataset.n_items), wanted_keys)
     unused = rows.rows_unused + int((~asked).sum())
     return dataclasses.replace(result, counts={**result.counts, "rows_unused": unused})
@@ -202,9 +204,9 @@ def _table(frame: Any) -> nw.DataFrame[Any]:
     return table
 
 
-def _numbers(values: NDArray[Any]) -> NDArray[np.float32]:
+def _numbers(values: NDArray[Any]) -> NDArray[np.float64]:
     try:
-        return np.asarray(values, dtype=np.float32)
+        return np.asarray(values, dtype=np.float64)
     except (ValueError, TypeError):
         row = next(row for row, value in enumerate(values) if not _is_number(value))
         raise DataError(
@@ -252,7 +254,7 @@ def _positions(lists: _Predictions) -> NDArray[np.int64]:
 
 def _tied(lists: _Predictions, is_target: NDArray[np.bool_], n: int) -> NDArray[np.bool_]:
     """Whether another item of the list has the target's score: bool [n]."""
-    score = np.full(n, np.nan, dtype=np.float32)
+    score = np.full(n, np.nan, dtype=np.float64)
     score[lists.places[is_target]] = lists.scores[is_target]
     others = (lists.scores == score[lists.places]) & ~is_target
     return np.bincount(lists.places[others], minlength=n) > 0
@@ -277,7 +279,7 @@ def _refuse_repeats(rows: _Predictions, split: Split, part: Part) -> None:
 
 def _distinct_pairs(
     rows: _Predictions, split: Split, part: Part
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """(ascending keys of the pairs, their scores)."""
     keys = _keys(rows.places, rows.items, split.dataset.n_items)
     distinct, first, group = np.unique(keys, return_index=True, return_inverse=True)

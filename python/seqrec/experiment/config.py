@@ -191,9 +191,9 @@ def defaults(
         ConfigError: for an unknown model or task, with the nearest name.
     """
     if model not in MODELS:
-        raise config.unknown_key("model", str(model), MODELS)
+        raise config.unknown_value("model", model, MODELS)
     if task not in TASKS:
-        raise config.unknown_key("task", str(task), TASKS)
+        raise config.unknown_value("task", task, TASKS)
     loss = loss or ("ce" if task == "next_item" else "bce")
     tables: dict[str, Any] = {"model": model, "task": task, "objective": {"loss": loss}}
     for table in sorted(_tables(model, task, loss)):

@@ -105,6 +105,11 @@ def fit(
         ConfigError: for an unknown option or a value out of range.
         DataError: if the training part cannot be trained on.
     """
+    if not isinstance(split, Split):
+        raise ConfigError(
+            f"option `split` is a {type(split).__name__}: give Dataset.split() or "
+            "Interactions.split()"
+        )
     training = {
         "epochs": epochs, "batch_size": batch_size, "lr": lr, "monitor": monitor,
         "patience": patience, "seed": seed, "device": device,

@@ -43,6 +43,7 @@ def known_users(dataset: Dataset, users: Iterable[Any] | None) -> Queries:
     """The whole histories of users of a prepared data set; None means all of them.
 
     Raises:
+        ConfigError: for text where a list of users is meant.
         DataError: for a user that the data set does not hold, by its raw id.
     """
     whole = dataset.sequences
@@ -50,7 +51,7 @@ def known_users(dataset: Dataset, users: Iterable[Any] | None) -> Queries:
         codes = np.arange(dataset.n_users)
     else:
         unknown = "user {} is not in the data set: give `sequences` instead"
-        codes = dataset.user_ids.encode_known(list(users), unknown)
+        codes = dataset.user_ids.encode_known(_ids(users, "users"), unknown)
     labels = dataset.user_ids.decode(codes)
     return Queries(labels, Sequences(whole.items, whole.starts[codes], whole.stops[codes]), 0)
 
@@ -66,8 +67,7 @@ def new_sequences(
     """
     check(unknown in ("skip", "error"), "unknown", unknown, "'skip' or 'error'")
     for row, sequence in enumerate(sequences):
-        if isinstance(sequence, str):
-            raise ConfigError(f"sequence {row} is text: give a list of item ids")
+        _ids(sequence, f"sequences[{row}]")
     raw = [item for sequence in sequences for item in sequence]
     rows = np.repeat(np.arange(len(sequences)), [len(sequence) for sequence in sequences])
     try:
@@ -98,11 +98,18 @@ def catalogue_ids(item_ids: Vocabulary, items: Iterable[Any], what: str) -> NDAr
     """Internal ids of raw items that an option names, each once, ascending.
 
     Raises:
+        ConfigError: for text where a list of items is meant.
         DataError: for an item that the model does not know.
     """
     unknown = f"option `{what}` names item {{}}, which the model does not know"
-    codes = item_ids.encode_known(list(items), unknown)
+    codes = item_ids.encode_known(_ids(items, what), unknown)
     return np.unique(codes + 1).astype(np.int32)
+
+
+def _ids(ids: Iterable[Any], what: str) -> list[Any]:
+    """The ids as a list; text would be taken for a list of its characters."""
+    check(not isinstance(ids, str | bytes), what, ids, "a list of ids")
+    return list(ids)
 
 
 def top_items(
@@ -150,7 +157,7 @@ def judged_pairs(
     """user_id, item_id, score, probability of given items, in the order given.
 
     Raises:
-        ConfigError: if there is not one list of candidates for each row of the queries.
+        ConfigError: if there is not one list of candidates for each row of the queries, or text.
         DataError: for a candidate that the model does not know.
     """
     if len(candidates) != len(queries.labels):
@@ -159,7 +166,9 @@ def judged_pairs(
             "it must have one for each"
         )
     counts = np.array([len(asked) for asked in candidates], dtype=np.int64)
-    raw = [item for asked in candidates for item in asked]
+    raw = [
+        item for row, asked in enumerate(candidates) for item in _ids(asked, f"candidates[{row}]")
+    ]
     codes = item_ids.encode_known(raw, "candidate {} is unknown to the model")
     rows, places = np.repeat(np.arange(len(counts)), counts), _places(counts)
     asked = np.ones((len(counts), max(1, int(counts.max(initial=1)))), dtype=np.int32)

@@ -164,7 +164,7 @@ class BERT4Rec(nn.Module):
     ) -> None:
         super().__init__()
         if task not in ("next_item", "relevance"):
-            raise cfg.unknown_key("task", task, ("next_item", "relevance"))
+            raise cfg.unknown_value("task", task, ("next_item", "relevance"))
         width = config.hidden_size
         self.mask_token = mask_token(n_items)
         self.candidate_inside = task == "relevance" and config.relevance_head == "inside"

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from seqrec.errors import ResourceError
+from seqrec.files import refuse_sealed
 
 
 @contextmanager
@@ -19,9 +20,11 @@ def locked(folder: Path) -> Iterator[None]:
     killed process left is no obstacle: the lock died with it.
 
     Raises:
-        ResourceError: if another process holds it (names its pid), or it cannot be made.
+        ResourceError: if another process holds it (names its pid), or it cannot be made, or
+            lies inside a data set or an artifact.
     """
     path = folder / ".lock"
+    refuse_sealed(path)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)

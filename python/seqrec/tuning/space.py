@@ -107,9 +107,9 @@ def default_space(model: str, task: str) -> str:
         ConfigError: for an unknown model or task, with the nearest name.
     """
     if model not in MODELS:
-        raise configs.unknown_key("model", model, MODELS)
+        raise configs.unknown_value("model", model, MODELS)
     if task not in TASKS:
-        raise configs.unknown_key("task", task, TASKS)
+        raise configs.unknown_value("task", task, TASKS)
     return (files("seqrec.tuning") / "spaces" / f"{model}-{task}.toml").read_text(encoding="utf-8")
 
 

@@ -7,6 +7,7 @@ import pytest
 from seqrec.batches import (
     BatchStream,
     ClozeConfig,
+    ClozeRows,
     NegativeConfig,
     Negatives,
     NextItemRows,
@@ -74,3 +75,10 @@ def test_a_step_after_the_last_is_refused():
 def test_data_without_a_row_is_refused():
     with pytest.raises(DataError, match="no user"):
         BatchStream(NextItemRows(Sequences.from_lists([[1], []])), 2, 0).epoch(0)
+
+
+def test_an_item_outside_the_catalogue_is_refused_and_not_read_as_mask():
+    with pytest.raises(DataError, match=r"item id 9 is outside 1\.\.=3"):
+        ClozeRows(Sequences.from_lists([[1, 9]]), 3)
+    with pytest.raises(DataError, match=r"item id 4 is outside 1\.\.=3"):
+        Negatives(Sequences.from_lists([[1, 4]]), 3)

@@ -96,3 +96,8 @@ def test_the_table_says_where_times_are_missing(make_log):
 def test_a_small_data_set_names_what_it_was_taken_from(make_log):
     dataset = make_log(*[(user, 1) for user in range(100)]).prepare()
     assert dataset.fingerprint in render(dataset.small().audit)
+
+
+def test_times_of_users_who_are_not_evaluated_are_no_missing_times(make_log):
+    lines = render(make_log((1, 1, 1), (2, 1, 2)).prepare().audit).splitlines()
+    assert lines[-2].endswith("nobody is evaluated")

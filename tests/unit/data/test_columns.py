@@ -149,10 +149,27 @@ def test_a_fraction_of_a_time_names_its_row():
         times([1.0, 2.5])
 
 
-@pytest.mark.parametrize("value", [float("inf"), 2.0**63])
-def test_a_float_time_beyond_int64_is_refused(value):
-    with pytest.raises(DataError, match="row 0"):
-        times([value])
+@pytest.mark.parametrize(
+    ("value", "why"), [(float("inf"), "no integer"), (-(2.0**53), "floats skip integers")]
+)
+def test_a_float_time_that_is_no_exact_integer_is_refused(value, why):
+    with pytest.raises(DataError, match=f"row 1: .*{why}"):
+        times([2.0**53 - 1, value])
+
+
+def test_one_time_written_as_a_float_costs_the_others_no_digits():
+    assert times(["4", "5.0"]) == [4, 5]
+    with pytest.raises(DataError, match=r"row 1: column 'timestamp' has '1\.7e18', and as"):
+        times(["1700000000000000001", "1.7e18"])
+
+
+def test_dates_of_nanoseconds_keep_them():
+    assert times(["1970-01-01 00:00:01", "1970-01-01 00:00:00.000000001"]) == [10**9, 1]
+
+
+def test_what_is_no_time_at_all_is_not_said_to_be_one():
+    with pytest.raises(DataError, match=r"row 0: .* has '03/01/2024'; times are .* ISO dates$"):
+        times(["03/01/2024"])
 
 
 def test_an_integer_time_beyond_int64_is_refused():

@@ -159,3 +159,10 @@ def test_a_file_of_many_blocks_keeps_its_order_and_its_lines(tmp_path):
     assert log.item_ids.decode(log.items).tolist() == list(range(300_000))
     with pytest.raises(DataError, match="line 300002: column 'item_id' is empty"):
         read(tmp_path, content + "\n1,")
+
+
+def test_empty_lines_before_the_header_are_skipped(tmp_path):
+    log = read(tmp_path, "\n\r\nuser_id,item_id\n1,2\n\n3,4\n")
+    assert rows(log) == [(1, 2), (3, 4)]
+    with pytest.raises(DataError, match="line 4: column 'user_id' is empty"):
+        read(tmp_path, "\n\nuser_id,item_id\n,2\n")

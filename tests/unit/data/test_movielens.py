@@ -165,3 +165,12 @@ def test_an_unknown_release_names_the_known(tmp_path):
 def test_only_http_is_fetched(tmp_path):
     with pytest.raises(ConfigError, match="http"):
         download("ml-1m", tmp_path, server="file:///etc")
+
+
+def test_a_ratings_csv_of_somebody_else_is_a_log_like_any_other(tmp_path):
+    path = tmp_path / "ratings.csv"
+    path.write_text("user_id,item_id,timestamp\n1,1193,5\n")
+    log = Interactions.from_file(path)
+    assert log.item_ids.decode(log.items).tolist() == [1193]
+    with pytest.raises(DataError, match="holds no Parquet file"):
+        Interactions.from_file(tmp_path)

@@ -263,3 +263,11 @@ def test_a_folder_of_shards_is_a_file_too(tmp_path):
 def test_a_name_that_tells_nothing_is_refused(tmp_path):
     with pytest.raises(DataError, match=r"log\.xlsx tells no format: \.csv"):
         Interactions.from_file(tmp_path / "log.xlsx")
+
+
+def test_shards_are_known_by_any_case_of_their_suffix_or_by_their_first_bytes(tmp_path):
+    write(tmp_path / "a.parquet", ["x"], [1])
+    write(tmp_path / "B.PARQUET", ["y"], [2])
+    write(tmp_path / "part-0003", ["z"], [3])
+    (tmp_path / "README").write_text("no shard")
+    assert sorted(rows(Interactions.from_parquet(tmp_path))) == [("x", 1), ("y", 2), ("z", 3)]

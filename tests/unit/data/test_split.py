@@ -175,3 +175,16 @@ def test_global_time_trains_on_nothing_later_than_a_target(rows):
     assert (times[split.valid.inputs.stops[split.valid.users]] >= 8).all()
     assert (times[split.valid.inputs.stops[split.valid.users]] < 14).all()
     assert (times[split.test.inputs.stops[split.test.users]] >= 14).all()
+
+
+@pytest.mark.parametrize("cuts", [(1.5, 2.5), ("1", "2"), (1,), (None, None), 3, "12", (False, 2)])
+def test_cuts_are_two_integers(make_log, cuts):
+    dataset = make_log((1, 1, 1), (1, 2, 2), (1, 3, 3)).prepare()
+    with pytest.raises(ConfigError, match=r"`cuts` is .* two integers in the unit of the times"):
+        dataset.split("global_time", cuts=cuts)
+
+
+def test_cuts_of_numpy_are_integers_too(make_log):
+    log = make_log(*((1, item, item) for item in range(1, 7)))
+    cuts = tuple(np.array([4, 5]))
+    assert log.split("global_time", cuts=cuts).cuts == (4, 5)

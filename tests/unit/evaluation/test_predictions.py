@@ -211,3 +211,10 @@ def test_another_task_is_refused():
     split = toy_split(TWO, 5)
     with pytest.raises(ConfigError, match="`task` is 'rating'"):
         judge_predictions(frame((100, 30, 1.0)), split, split.test, "rating")
+
+
+@pytest.mark.parametrize("score", [lambda rank: 10**9 - rank, lambda rank: 1e300 / (1 + rank)])
+def test_scores_that_float32_cannot_tell_apart_keep_their_order(score):
+    # The target, 30, is the smallest id and comes last.
+    rows = frame((100, 50, score(0)), (100, 40, score(1)), (100, 30, score(2)), (101, 40, 1))
+    assert judge(rows, EvalConfig(k=3)).ranks.tolist() == [3, 1]

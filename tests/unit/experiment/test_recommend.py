@@ -50,9 +50,15 @@ def test_an_id_of_another_kind_is_named_with_its_sequence():
         new_sequences(IDS, [[10], [20, "a"]], "skip")
 
 
-def test_text_is_no_sequence():
-    with pytest.raises(ConfigError, match="sequence 0 is text"):
+def test_text_is_no_list_of_ids(run):
+    with pytest.raises(ConfigError, match=r"option `sequences\[0\]` is '10': it must be a list"):
         new_sequences(IDS, ["10"], "skip")
+    with pytest.raises(ConfigError, match="`exclude` is '10'"):
+        catalogue_ids(IDS, "10", "exclude")
+    with pytest.raises(ConfigError, match=r"`candidates\[0\]` is '25'"):
+        run.predict_proba(["25"], users=[1])
+    with pytest.raises(ConfigError, match="`users` is '1'"):
+        run.recommend(users="1")
 
 
 def test_another_policy_is_refused():
