@@ -54,7 +54,7 @@ def unknown_value(name: str, value: object, known: Iterable[str]) -> ConfigError
     """The error for a value that is none of the names an option takes, with the nearest one."""
     known = sorted(known)
     near = difflib.get_close_matches(str(value).lower(), known, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
+    hint = f"did you mean `{near[0]}`?" if near else f"known: {', '.join(known)}"
     return ConfigError(f"option `{name}` is {value!r}: {hint}")
 
 

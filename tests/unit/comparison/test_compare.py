@@ -207,7 +207,7 @@ def test_cells_with_other_rules_do_not_stand_in_one_table(split, tmp_path):
 
 
 def test_an_unknown_task_is_named(split, tmp_path):
-    with pytest.raises(ConfigError, match="`task` is 'relevanse': did you mean 'relevance'"):
+    with pytest.raises(ConfigError, match="`task` is 'relevanse': did you mean `relevance`"):
         compared(split, tmp_path, tasks=["relevanse"])
 
 
