@@ -299,6 +299,14 @@ def test_a_command_that_is_proposed_can_be_pasted(place):
     assert "next: seqrec evaluate data --run 'my run' --part test" in out
 
 
+def test_resuming_nothing_is_said(place):
+    asked = ["train", "data", "--out", "new-run", "--model", "lstm", "--task", "next_item"]
+    _, err = seqrec(*asked, *QUICK, "--resume", cwd=place)
+    assert "new-run holds no state to go on from: training begins anew" in err
+    _, err = seqrec(*asked, *QUICK, "--resume", cwd=place)
+    assert "begins anew" not in err
+
+
 def test_somebody_without_a_history_gets_a_list(place):
     out, _ = seqrec("recommend", "run", "--sequence", "", "-k", "2", cwd=place)
     assert len(out.splitlines()) == 3

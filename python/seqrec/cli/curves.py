@@ -37,6 +37,7 @@ def curves(
     found = [read_curve(run, metric) for run in runs]
     if out is not None:
         plot_curves(found, marks, out)
+        typer.echo(f"figure: {out}", err=True)
     typer.echo(curves_table(found, marks, output.value))
 
 

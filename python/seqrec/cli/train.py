@@ -50,7 +50,7 @@ def train(
     from seqrec.data import Dataset
     from seqrec.experiment import fit_layers, resolve
     from seqrec.experiment.config import to_toml
-    from seqrec.training import launched_ranks
+    from seqrec.training import launched_ranks, state_to_resume
 
     flags = {
         "epochs": epochs,
@@ -76,6 +76,8 @@ def train(
     dataset = Dataset.load(data)
     cut = dataset.split(split.value)
     with launched_ranks(run_config.training.device) as first:
+        if first and resume and state_to_resume(out, resume=True) is None:
+            typer.echo(f"{out} holds no state to go on from: training begins anew", err=True)
         run = fit_layers(layers, cut, folder=out, resume=resume, overwrite=overwrite)
     if not first:
         return
