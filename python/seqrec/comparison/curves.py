@@ -122,7 +122,7 @@ def plot_curves(curves: Sequence[TrainingCurve], marks: Mapping[str, float], pat
             f"{name}: {mark:g}", (1, mark), xycoords=("axes fraction", "data"), fontsize=8,
             ha="right", va="bottom", color="#5d6a78",
         )  # fmt: skip
-    axes.set_xlabel("minutes of training, validations included")
+    axes.set_xlabel("minutes of training")
     axes.set_ylabel(f"{' and '.join(dict.fromkeys(c.metric for c in curves))} on validation")
     axes.set_xlim(left=0)
     axes.grid(visible=True, alpha=0.3)
