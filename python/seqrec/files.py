@@ -59,7 +59,7 @@ def _format_of(manifest: Path) -> str:
     """What a manifest says that its folder is; nothing where there is none to be read."""
     try:
         document = read_json(manifest, ResourceError) if manifest.is_file() else {}
-    except SeqrecError:
+    except OSError:  # of ours, or of a folder that may not be looked into
         return ""
     return str(document.get("format", "")) if isinstance(document, dict) else ""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -78,6 +79,7 @@ def _refuse_places(out: Path, export: Path | None, *, overwrite: bool) -> None:
     for place, kind in ((out, DATA_SET), (export, EXPORT)):
         if place is not None:
             refuse_sealed(place)
-            refuse_occupied(place, kind, replace=overwrite)
+            with suppress(PermissionError):  # writing will say what it lacks
+                refuse_occupied(place, kind, replace=overwrite)
     if export is not None and out.resolve() in (export.resolve(), *export.resolve().parents):
         raise ConfigError(f"--export {export} lies inside --out {out}: choose a place outside")
