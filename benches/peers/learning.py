@@ -7,7 +7,8 @@ user's scores of all items, the seen ones left out, and the rank of the user's v
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -100,11 +101,17 @@ def learned(learners: list[Learner], problem: Problem, request: dict[str, Any]) 
     return {"curves": curves}
 
 
-def padded(
-    histories: list[NDArray[np.int32]], width: int, *, side: str, fill: int = 0
-) -> NDArray[np.int64]:
-    """The last `width` items of each history as a row [B, width], padded on the `side`."""
-    rows = np.full((len(histories), width), fill, dtype=np.int64)
+@contextmanager
+def in_eval(model: Any) -> Iterator[None]:
+    """The model as for inference; behind the block it is in training again."""
+    model.eval()
+    yield
+    model.train()
+
+
+def padded(histories: list[NDArray[np.int32]], width: int, *, side: str) -> NDArray[np.int64]:
+    """The last `width` items of each history as a row [B, width], padded on the `side` with 0."""
+    rows = np.zeros((len(histories), width), dtype=np.int64)
     for row, history in zip(rows, histories, strict=True):
         kept = history[-width:]
         row[slice(width - len(kept), None) if side == "left" else slice(len(kept))] = kept

@@ -9,9 +9,16 @@ from typing import Any
 import numpy as np
 import torch
 from contract import TRAIN_STEPS, Steps
-from learning import Clock
+from learning import Clock, in_eval
 from numpy.typing import NDArray
 from ranks import Scores
+
+
+class Shared:
+    """A callback that copies share: RecTools trains with a deep copy of the trainer it is given."""
+
+    def __deepcopy__(self, _memo: dict[int, Any]) -> Shared:
+        return self
 
 
 def trainer(lightning: ModuleType, steps: Steps, targets: Callable[[Any], int]) -> Any:
@@ -23,10 +30,7 @@ def trainer(lightning: ModuleType, steps: Steps, targets: Callable[[Any], int]) 
         targets: how many predictions a batch asks for.
     """
 
-    class Watch(lightning.Callback):
-        def __deepcopy__(self, _memo: dict[int, Any]) -> Watch:
-            return self  # RecTools trains with a deep copy of the trainer that it is given
-
+    class Watch(Shared, lightning.Callback):
         def on_train_batch_start(
             self, _trainer: Any, _module: Any, batch: Any, _index: int
         ) -> None:
@@ -37,10 +41,7 @@ def trainer(lightning: ModuleType, steps: Steps, targets: Callable[[Any], int]) 
         ) -> None:
             steps.losses.append(float(outputs["loss"]))
 
-    return lightning.Trainer(
-        max_steps=TRAIN_STEPS, accelerator="cpu", callbacks=[Watch()], logger=False,
-        enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
-    )  # fmt: skip
+    return _quiet(lightning, Watch(), max_steps=TRAIN_STEPS)
 
 
 def against_clock(lightning: ModuleType, clock: Clock, scores_of: Callable[[Any], Scores]) -> Any:
@@ -52,21 +53,20 @@ def against_clock(lightning: ModuleType, clock: Clock, scores_of: Callable[[Any]
         scores_of: the module in training -> how it scores histories, in eval mode.
     """
 
-    class Ask(lightning.Callback):
-        def __deepcopy__(self, _memo: dict[int, Any]) -> Ask:
-            return self  # RecTools trains with a deep copy of the trainer that it is given
-
+    class Ask(Shared, lightning.Callback):
         def on_train_batch_start(self, trainer: Any, module: Any, _batch: Any, _index: int) -> None:
             def scores(histories: list[NDArray[np.int32]]) -> NDArray[np.float32]:
-                module.eval()
-                with torch.no_grad():
-                    found = scores_of(module)(histories)
-                module.train()
-                return found
+                with torch.no_grad(), in_eval(module):
+                    return scores_of(module)(histories)
 
             clock.step(trainer.current_epoch, scores)
 
+    return _quiet(lightning, Ask(), max_epochs=-1)
+
+
+def _quiet(lightning: ModuleType, callback: Any, **ends: int) -> Any:
+    """A trainer on the CPU with one callback, that writes and shows nothing."""
     return lightning.Trainer(
-        max_epochs=-1, accelerator="cpu", callbacks=[Ask()], logger=False,
-        enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
+        accelerator="cpu", callbacks=[callback], logger=False, enable_checkpointing=False,
+        enable_progress_bar=False, enable_model_summary=False, **ends,
     )  # fmt: skip

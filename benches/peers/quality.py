@@ -1,6 +1,6 @@
 """Who learns faster: validation ndcg@10 after minutes of processor time, seqrec beside its peers.
 
-    python benches/peers/quality.py ml-1m --minutes 15
+    python benches/peers/quality.py ml-1m --minutes 10
     seqrec curves .bench/quality/* --out curves.png
 
 Everybody trains on the training part of the same prepared folder, with the sizes of the other
@@ -47,10 +47,8 @@ def main() -> None:
 
 def learn(peer: str, case: str, folder: Path, options: argparse.Namespace) -> None:
     """Trains what a peer has for the case, and writes its curves."""
-    log = CACHE / "logs" / f"{peer}.txt"
-    log.parent.mkdir(parents=True, exist_ok=True)
     began = datetime.now(UTC).isoformat(timespec="seconds")
-    worker = Worker(peer, CACHE / "peers", log, options.threads)
+    worker = Worker(peer, CACHE, options.threads)
     try:
         answer = worker.ask(
             patience=SCORING_SECONDS + 120 * options.minutes, ask="learn", folder=str(folder),
@@ -62,10 +60,12 @@ def learn(peer: str, case: str, folder: Path, options: argparse.Namespace) -> No
         return
     finally:
         worker.close()
-    about = {"date": began, "machine": describe(), "threads": options.threads}
+    about = {
+        "date": began, "machine": describe(), "threads": options.threads,
+        "version": answer["version"], "seed": options.seed,
+    }  # fmt: skip
     for curve in answer["curves"]:
-        about |= {"version": answer["version"], "note": curve["note"], "seed": options.seed}
-        _write(options.out / curve["name"], curve["points"], about)
+        _write(options.out / curve["name"], curve["points"], about | {"note": curve["note"]})
 
 
 def _write(folder: Path, points: list[dict[str, Any]], about: dict[str, Any]) -> None:
@@ -81,7 +81,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("data", type=Path, help="a folder made by `seqrec prepare`")
     parser.add_argument("--case", nargs="+", choices=CASES, default=list(CASES), help="the models")
     parser.add_argument("--peer", nargs="+", choices=(SEQREC, *PEERS), default=(SEQREC, *PEERS))
-    parser.add_argument("--minutes", type=float, default=15, help="of processor time, each")
+    parser.add_argument("--minutes", type=float, default=10, help="of processor time, each")
     parser.add_argument("--looks", type=int, default=10, help="validations, evenly spread")
     parser.add_argument("--threads", type=int, default=1, help="that each may use")
     parser.add_argument("--seed", type=int, default=0)

@@ -107,10 +107,8 @@ def _sit(
     stack: ExitStack, peer: str, threads: int, folder: Path, job: str, case: str
 ) -> list[Seat]:
     """The contenders of one process; where there is no process, one that says why."""
-    log = CACHE / "logs" / f"{peer}.txt"
-    log.parent.mkdir(parents=True, exist_ok=True)
     try:
-        worker = Worker(peer, CACHE / "peers", log, threads)
+        worker = Worker(peer, CACHE, threads)
         stack.callback(worker.close)
         return seated(worker, folder, job, case)
     except ResourceError as error:

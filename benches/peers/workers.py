@@ -22,17 +22,18 @@ class Worker:
 
     Args:
         peer: whose; a file of `contenders/`.
-        environments: where the peers' environments are.
-        log: takes what the libraries print.
+        cache: has the peers' environments, and takes what the libraries print, in logs/.
         threads: how many it may use.
     """
 
-    def __init__(self, peer: str, environments: Path, log: Path, threads: int) -> None:
+    def __init__(self, peer: str, cache: Path, threads: int) -> None:
         self.peer = peer
         self.threads = threads
+        log = cache / "logs" / f"{peer}.txt"
+        log.parent.mkdir(parents=True, exist_ok=True)
         self._log = log.open("a")
         self._process = subprocess.Popen(
-            [str(interpreter(peer, environments)), "-m", f"contenders.{peer}"],
+            [str(interpreter(peer, cache / "peers")), "-m", f"contenders.{peer}"],
             cwd=HERE, env=variables(peer, threads), text=True, bufsize=1,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log,
         )  # fmt: skip

@@ -44,18 +44,19 @@ def read(cls: type[T], table: Mapping[str, Any], path: str = "") -> T:
 
 def unknown_key(path: str, key: str, known: Iterable[str]) -> ConfigError:
     """The error for a key that nobody reads, with the nearest name."""
-    known = sorted(known)
-    near = difflib.get_close_matches(key, known, n=1)
-    hint = f"did you mean `{near[0]}`?" if near else f"known: {', '.join(known)}"
-    return ConfigError(f"unknown option `{path}`: {hint}")
+    return ConfigError(f"unknown option `{path}`: {_nearest(key, known)}")
 
 
 def unknown_value(name: str, value: object, known: Iterable[str]) -> ConfigError:
     """The error for a value that is none of the names an option takes, with the nearest one."""
+    return ConfigError(f"option `{name}` is {value!r}: {_nearest(str(value).lower(), known)}")
+
+
+def _nearest(word: str, known: Iterable[str]) -> str:
+    """The known name that is most like a word; all of them where none is."""
     known = sorted(known)
-    near = difflib.get_close_matches(str(value).lower(), known, n=1)
-    hint = f"did you mean `{near[0]}`?" if near else f"known: {', '.join(known)}"
-    return ConfigError(f"option `{name}` is {value!r}: {hint}")
+    near = difflib.get_close_matches(word, known, n=1)
+    return f"did you mean `{near[0]}`?" if near else f"known: {', '.join(known)}"
 
 
 def check(allowed: bool, name: str, value: object, rule: str) -> None:

@@ -82,7 +82,6 @@ def whole_folder(
             there is untouched, nothing is left beside it.
     """
     folder = Path(os.path.realpath(folder))
-    refuse_sealed(folder)
     new = folder.with_name(name_aside(folder))
     try:
         _recover(folder)
@@ -164,10 +163,11 @@ def exists(folder: Path) -> bool:
 
 
 def refuse_occupied(folder: Path, kind: Kind, *, replace: bool) -> None:
-    """Raises `kind.occupied` if a folder of this kind cannot be written there.
+    """Raises `kind.occupied` if a folder of this kind cannot be written there, or ResourceError.
 
     Only what seqrec wrote is ever deleted: a mistyped path must not cost anybody a folder.
     """
+    refuse_sealed(folder)
     if not folder.exists():
         return
     if not folder.is_dir():

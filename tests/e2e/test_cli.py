@@ -269,6 +269,7 @@ def test_what_would_be_refused_after_the_log_is_refused_before(place, tmp_path):
         (["--out", "data"], "overwrite it"),
         (["--out", "new", "--export", "data"], "exists already"),
         (["--out", "new", "--export", "new/parts"], "lies inside --out new"),
+        (["--out", "new/data", "--export", "new"], "lies inside --export new"),
         (["--out", "data/new"], "which is a seqrec data set and can hold nothing else"),
     ):
         code = 2 if "lies" in said else 5 if "nothing else" in said else 3

@@ -24,7 +24,7 @@ from checks import (
     windows_fault,
 )
 from contract import DROPOUT, HEADS, HIDDEN, LAYERS, TRAIN_STEPS, Contender, Steps, serve, taking
-from learning import Clock, Learner, in_order, padded
+from learning import Clock, Learner, in_eval, in_order, padded
 from problem import LOG, K, Problem
 from recbole.config import Config
 from recbole.data import create_dataset, data_preparation
@@ -280,10 +280,8 @@ def learners(problem: Problem) -> list[Learner]:
             rows = padded([codes[h] for h in histories], problem.max_seq_len, side="right")
             lengths = torch.tensor([len(history) for history in histories])
             asked = Interaction({"item_id_list": torch.from_numpy(rows), "item_length": lengths})
-            model.eval()
-            with torch.no_grad():
+            with torch.no_grad(), in_eval(model):
                 found = model.full_sort_predict(asked).numpy()
-            model.train()
             return in_order(found[:, 1:], names[1:], problem)
 
         for epoch in itertools.count():

@@ -284,8 +284,6 @@ def training(problem: Problem) -> list[Contender]:
 
 
 def learners(problem: Problem) -> list[Learner]:
-    if problem.case != "bert4rec":
-        return []
     sequences, names = tokenized(problem)
     codes = np.zeros(problem.n_items + 1, dtype=np.int64)
     codes[names] = np.arange(len(names))

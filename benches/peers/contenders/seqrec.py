@@ -18,7 +18,7 @@ from checks import (
     windows_fault,
 )
 from contract import DROPOUT, HEADS, HIDDEN, LAYERS, TRAIN_STEPS, Contender, Steps, serve
-from learning import Clock, Learner, padded
+from learning import Clock, Learner, in_eval, padded
 from problem import Problem
 
 import seqrec
@@ -295,11 +295,8 @@ class Trainee:
 
     def scores(self, histories: list[np.ndarray]) -> np.ndarray:
         tokens = padded(histories, self.problem.max_seq_len, side=self.model.pad_side)
-        self.model.eval()
-        with torch.no_grad():
-            found = self.model.score_next(torch.from_numpy(tokens)).float().numpy()
-        self.model.train()
-        return found
+        with torch.no_grad(), in_eval(self.model):
+            return self.model.score_next(torch.from_numpy(tokens)).float().numpy()
 
 
 def training(problem: Problem) -> list[Contender]:

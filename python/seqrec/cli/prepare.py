@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
@@ -73,13 +74,14 @@ def _refuse_places(out: Path, export: Path | None, *, overwrite: bool) -> None:
     from seqrec.data.dataset import DATA_SET
     from seqrec.data.export import EXPORT
     from seqrec.errors import ConfigError
-    from seqrec.files import refuse_sealed
     from seqrec.folder import refuse_occupied
 
-    for place, kind in ((out, DATA_SET), (export, EXPORT)):
-        if place is not None:
-            refuse_sealed(place)
-            with suppress(PermissionError):  # writing will say what it lacks
-                refuse_occupied(place, kind, replace=overwrite)
-    if export is not None and out.resolve() in (export.resolve(), *export.resolve().parents):
-        raise ConfigError(f"--export {export} lies inside --out {out}: choose a place outside")
+    places = {"--out": (out, DATA_SET)}
+    if export is not None:
+        places["--export"] = (export, EXPORT)
+    for place, kind in places.values():
+        with suppress(PermissionError):  # writing will say what it lacks
+            refuse_occupied(place, kind, replace=overwrite)
+    for (name, (place, _)), (other, (outer, _)) in itertools.permutations(places.items(), 2):
+        if outer.resolve() in (place.resolve(), *place.resolve().parents):
+            raise ConfigError(f"{name} {place} lies inside {other} {outer}: choose a place outside")

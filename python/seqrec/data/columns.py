@@ -317,7 +317,8 @@ def _parse_times(column: Any, name: str, where: Where) -> Any:
 
 def _refuse_lost_digits(column: Any, times: Any, name: str, where: Where) -> None:
     """One time that is written as a float makes floats of all, which large integers are not."""
-    if (np.abs(times.to_numpy()) >= FLOATS_SKIP).any():
+    values = times.to_numpy()
+    if (np.isfinite(values) & (np.abs(values) >= FLOATS_SKIP)).any():
         row = _first_failure(column, pa.int64())
         raise DataError(
             f"{where(row)}: column {name!r} has {_shown(column[row].as_py())}, and as floats other "

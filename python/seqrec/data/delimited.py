@@ -61,13 +61,13 @@ def read_csv(path: str | Path, sep: str | None, columns: Columns) -> RawTable:
 
 def read_delimited(path: Path, layout: Layout, columns: Columns) -> RawTable:
     """The log in a text file of a known layout; see `read_csv`."""
-    names = layout.names or read_header(path, layout.sep)
+    above, names = (0, layout.names) if layout.names else read_header(path, layout.sep)
     roles = columns.resolve(list(names), str(path))
     try:
         quotes = _count_quotes(path) if layout.quoted else 0
         if quotes % 2:
             _check_last_quote(path, layout)
-        table = _arrow_table(path, layout, names, roles, has_quotes=quotes > 0)
+        table = _arrow_table(path, layout, names, roles, skip=above, has_quotes=quotes > 0)
     except (pa.ArrowInvalid, pa.ArrowKeyError, UnicodeDecodeError) as error:
         raise _diagnosis(path, layout, len(names), error) from None
     except OSError as error:
@@ -83,7 +83,13 @@ def read_delimited(path: Path, layout: Layout, columns: Columns) -> RawTable:
 
 
 def _arrow_table(
-    path: Path, layout: Layout, names: tuple[str, ...], roles: dict[str, str], *, has_quotes: bool
+    path: Path,
+    layout: Layout,
+    names: tuple[str, ...],
+    roles: dict[str, str],
+    *,
+    skip: int,
+    has_quotes: bool,
 ) -> pa.Table:
     # Arrow knows separators of one character. Cut at ":", "a::b" is a, nothing, b: the columns of
     # type null between the real ones refuse anything but nothing.
@@ -95,9 +101,7 @@ def _arrow_table(
     types |= {name: pa.null() for name in wide if layout.sep == "::" and name.endswith("/")}
     table = pa_csv.read_csv(
         path,
-        read_options=pa_csv.ReadOptions(
-            column_names=wide, skip_rows=0 if layout.names else _header_lines(path)
-        ),
+        read_options=pa_csv.ReadOptions(column_names=wide, skip_rows=skip),
         parse_options=pa_csv.ParseOptions(
             delimiter=layout.sep[0],
             quote_char='"' if layout.quoted else False,
@@ -156,15 +160,11 @@ def _sniff(head: str) -> str:
     return max(_SEPARATORS, key=first.count)
 
 
-def read_header(path: Path, sep: str) -> tuple[str, ...]:
-    """The fields of the first line that is not empty."""
-    rows = csv.reader(io.StringIO(_head(path), newline=""), delimiter=sep)
-    return tuple(next(filter(None, rows), ()))
-
-
-def _header_lines(path: Path) -> int:
-    """How many lines there are up to the first one that is not empty, which is the header."""
-    return 1 + sum(1 for _ in itertools.takewhile(lambda line: not line, _head(path).splitlines()))
+def read_header(path: Path, sep: str) -> tuple[int, tuple[str, ...]]:
+    """(line where it ends, fields) of the first line that is not empty."""
+    reader = csv.reader(io.StringIO(_head(path), newline=""), delimiter=sep)
+    names = next(filter(None, reader), [])
+    return reader.line_num, tuple(names)
 
 
 def _records(path: Path, layout: Layout) -> Iterator[tuple[int, list[str]]]:

@@ -62,7 +62,7 @@ RELEASES = {
 
 def is_movielens(path: Path) -> bool:
     """Whether a file is MovieLens' by its name; a ratings.csv, by its header too."""
-    return path.name in FILES and (path.suffix != ".csv" or "userId" in read_header(path, ","))
+    return path.name in FILES and (path.suffix != ".csv" or "userId" in read_header(path, ",")[1])
 
 
 def read_movielens(path: str | Path) -> RawTable:

@@ -35,8 +35,8 @@ from seqrec.evaluation.relevance import (
 )
 
 COLUMNS = ("user_id", "item_id", "score")
+LARGEST = np.finfo(np.float32).max  # that a logit can be
 # task -> how the negatives of its evaluation pairs are drawn
-LARGEST = np.finfo(np.float32).max
 _RELEVANCE: dict[str, NegativesKind] = {
     "relevance": "uniform",
     "relevance-popularity": "popularity",

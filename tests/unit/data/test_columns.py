@@ -161,6 +161,8 @@ def test_one_time_written_as_a_float_costs_the_others_no_digits():
     assert times(["4", "5.0"]) == [4, 5]
     with pytest.raises(DataError, match=r"row 1: column 'timestamp' has '1\.7e18', and as"):
         times(["1700000000000000001", "1.7e18"])
+    with pytest.raises(DataError, match="row 1: column 'timestamp' has inf, no integer"):
+        times(["1", "inf"])
 
 
 def test_dates_of_nanoseconds_keep_them():
