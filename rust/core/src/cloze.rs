@@ -5,6 +5,8 @@
 
 use multiversion::multiversion;
 
+use rayon::prelude::*;
+
 use crate::crew::Crew;
 use crate::rows::{Out, Rows, fits, split, write_front};
 use crate::seed::{Purpose, Stream};
@@ -223,12 +225,19 @@ pub fn cloze_into(
     let labels = labels.beside(tokens.1, rows.len())?;
     let row_bytes = 2 * size_of::<i64>() * tokens.1;
     let outputs = split(tokens).zip(split(labels));
-    crew.fill(outputs, row_bytes, |row, (tokens, labels)| {
-        let (key, window) = windows.of_row(sequences, rows, row)?;
-        fits("tokens", row, window.len(), tokens.len())?;
-        let mut stream = rows.stream(key, Purpose::Mask);
-        Ok(cloze.row(&sequences.items()[window], &mut stream, tokens, labels))
-    })
+    let find = |row| windows.of_row(sequences, rows, row);
+    let scratch = || ();
+    crew.fill_found(
+        outputs,
+        row_bytes,
+        scratch,
+        find,
+        |(), row, (key, window), (tokens, labels)| {
+            fits("tokens", row, window.len(), tokens.len())?;
+            let mut stream = rows.stream(key, Purpose::Mask);
+            Ok(cloze.row(&sequences.items()[window], &mut stream, tokens, labels))
+        },
+    )
 }
 
 #[cfg(test)]

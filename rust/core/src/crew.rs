@@ -3,11 +3,12 @@
 //! A batch takes microseconds, as long as it takes to hand it over to a pool and to wait for it. So
 //! the calling thread of a [`Crew`] works too, and is never the last to begin.
 
-use std::iter::Enumerate;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use rayon::iter::plumbing::{Producer, ProducerCallback};
+use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder, Yield};
 
 use crate::Error;
@@ -124,11 +125,11 @@ impl<'a> Crew<'a> {
     /// # Errors
     /// The error of the lowest failing row, whatever the number of threads; the content of the
     /// output is then unspecified.
-    pub fn fill<P: Send>(
+    pub fn fill<T: Send>(
         self,
-        rows: impl ExactSizeIterator<Item = P> + DoubleEndedIterator + Send,
+        rows: impl IndexedParallelIterator<Item = T>,
         row_bytes: usize,
-        row: impl Fn(usize, P) -> Result<usize, Error> + Sync,
+        row: impl Fn(usize, T) -> Result<usize, Error> + Sync,
     ) -> Result<usize, Error> {
         self.fill_with(rows, row_bytes, || (), |(), i, out| row(i, out))
     }
@@ -137,22 +138,72 @@ impl<'a> Crew<'a> {
     ///
     /// # Errors
     /// As [`Self::fill`].
-    pub fn fill_with<P: Send, S>(
+    pub fn fill_with<T: Send, S>(
         self,
-        rows: impl ExactSizeIterator<Item = P> + DoubleEndedIterator + Send,
+        rows: impl IndexedParallelIterator<Item = T>,
         row_bytes: usize,
         scratch: impl Fn() -> S + Sync,
-        row: impl Fn(&mut S, usize, P) -> Result<usize, Error> + Sync,
+        row: impl Fn(&mut S, usize, T) -> Result<usize, Error> + Sync,
     ) -> Result<usize, Error> {
-        let piece = PIECE_BYTES.div_ceil(row_bytes.max(1));
-        let (pieces, bytes) = (rows.len().div_ceil(piece), rows.len() * row_bytes);
-        let helpers = self
-            .0
-            .map_or(0, |helpers| helpers.pool.current_num_threads());
-        let queue = Queue::new(rows, piece, 1 + helpers);
-        let forwards = || queue.work(Queue::first, &mut scratch(), &row);
-        let backwards = || queue.work(Queue::last, &mut scratch(), &row);
-        match self.0.filter(|_| pieces > 1) {
+        let find = |_| Ok(());
+        self.fill_found(rows, row_bytes, scratch, find, |scratch, i, (), out| {
+            row(scratch, i, out)
+        })
+    }
+
+    /// As [`Self::fill_with`], where `find(i)` says what `rows[i]` is filled from.
+    ///
+    /// All rows of a piece are found before the first is filled: what `find` reads is in no cache,
+    /// and the processor fetches for many rows at a time what it would wait for row by row.
+    ///
+    /// # Errors
+    /// As [`Self::fill`]; a row that is not found is not filled.
+    pub fn fill_found<T: Send, S, F>(
+        self,
+        rows: impl IndexedParallelIterator<Item = T>,
+        row_bytes: usize,
+        scratch: impl Fn() -> S + Sync,
+        find: impl Fn(usize) -> Result<F, Error> + Sync,
+        row: impl Fn(&mut S, usize, F, T) -> Result<usize, Error> + Sync,
+    ) -> Result<usize, Error> {
+        let n_rows = rows.len();
+        rows.with_producer(Filling {
+            crew: self,
+            n_rows,
+            row_bytes,
+            scratch,
+            find,
+            row,
+        })
+    }
+}
+
+/// A call of [`Crew::fill_found`] that waits for its rows in a form that can be cut.
+struct Filling<'a, N, G, R> {
+    crew: Crew<'a>,
+    n_rows: usize,
+    row_bytes: usize,
+    scratch: N,
+    find: G,
+    row: R,
+}
+
+impl<T, S, F, N, G, R> ProducerCallback<T> for Filling<'_, N, G, R>
+where
+    N: Fn() -> S + Sync,
+    G: Fn(usize) -> Result<F, Error> + Sync,
+    R: Fn(&mut S, usize, F, T) -> Result<usize, Error> + Sync,
+{
+    type Output = Result<usize, Error>;
+
+    fn callback<P: Producer<Item = T>>(self, rows: P) -> Self::Output {
+        let piece = PIECE_BYTES.div_ceil(self.row_bytes.max(1));
+        let (pieces, bytes) = (self.n_rows.div_ceil(piece), self.n_rows * self.row_bytes);
+        let helpers = self.crew.0.map_or(0, |h| h.pool.current_num_threads());
+        let queue = Queue::new(rows, self.n_rows, piece, 1 + helpers);
+        let forwards = || queue.work(Queue::first, &mut (self.scratch)(), &self.find, &self.row);
+        let backwards = || queue.work(Queue::last, &mut (self.scratch)(), &self.find, &self.row);
+        match self.crew.0.filter(|_| pieces > 1) {
             Some(helpers) => helpers.help(pieces, bytes, forwards, backwards),
             None => forwards(),
         }
@@ -184,8 +235,8 @@ fn with_help(pool: &ThreadPool, called: usize, mine: impl FnOnce(), theirs: impl
 /// Rows that threads take in pieces: the calling one from the front, its helpers from the back. So
 /// each finds most of what it writes in its own cache, where it wrote the batch before. Pieces get
 /// smaller towards the end: few visits, and nobody waits long for the last.
-struct Queue<I> {
-    rows: Mutex<I>,
+struct Queue<P> {
+    left: Mutex<Option<Piece<P>>>,
     /// The least rows of a piece.
     piece: usize,
     /// What is left, divided by this, is a piece.
@@ -194,13 +245,32 @@ struct Queue<I> {
     failure: Mutex<Option<(usize, Error)>>,
 }
 
-impl<P, I> Queue<Enumerate<I>>
-where
-    I: ExactSizeIterator<Item = P> + DoubleEndedIterator,
-{
-    fn new(rows: I, piece: usize, threads: usize) -> Self {
+/// Rows that follow each other, from the row `start` on.
+struct Piece<P> {
+    start: usize,
+    len: usize,
+    rows: P,
+}
+
+impl<P: Producer> Piece<P> {
+    /// The first `n` rows, and the others.
+    fn cut(self, n: usize) -> (Self, Self) {
+        let Self { start, len, rows } = self;
+        let (first, rest) = rows.split_at(n);
+        let piece = |start, len, rows| Self { start, len, rows };
+        (piece(start, n, first), piece(start + n, len - n, rest))
+    }
+}
+
+impl<P: Producer> Queue<P> {
+    fn new(rows: P, len: usize, piece: usize, threads: usize) -> Self {
+        let all = Piece {
+            start: 0,
+            len,
+            rows,
+        };
         Self {
-            rows: Mutex::new(rows.enumerate()),
+            left: Mutex::new(Some(all)),
             piece,
             pieces_left: 2 * threads,
             total: AtomicUsize::new(0),
@@ -208,21 +278,31 @@ where
         }
     }
 
-    /// A piece from the front, its rows in their order.
-    fn first(&self) -> Vec<(usize, P)> {
-        let mut rows = locked(&self.rows);
-        let n = self.next_piece(rows.len());
-        rows.by_ref().take(n).collect()
+    /// A piece from the front.
+    fn first(&self) -> Option<Piece<P>> {
+        let mut left = locked(&self.left);
+        let all = left.take()?;
+        let n = self.next_piece(all.len);
+        if n >= all.len {
+            return Some(all);
+        }
+        let (piece, rest) = all.cut(n);
+        *left = Some(rest);
+        Some(piece)
     }
 
-    /// A piece from the back, its rows in their order.
-    fn last(&self) -> Vec<(usize, P)> {
-        let mut rows = locked(&self.rows);
-        let n = self.next_piece(rows.len());
-        let mut piece: Vec<_> = rows.by_ref().rev().take(n).collect();
-        drop(rows);
-        piece.reverse();
-        piece
+    /// A piece from the back.
+    fn last(&self) -> Option<Piece<P>> {
+        let mut left = locked(&self.left);
+        let all = left.take()?;
+        let n = self.next_piece(all.len);
+        if n >= all.len {
+            return Some(all);
+        }
+        let before = all.len - n;
+        let (rest, piece) = all.cut(before);
+        *left = Some(rest);
+        Some(piece)
     }
 
     fn next_piece(&self, rows_left: usize) -> usize {
@@ -231,20 +311,18 @@ where
 
     /// Fills one piece after the other until there is none. Rows after one that fails are filled,
     /// too: which error is the lowest is known at the end.
-    fn work<S>(
+    fn work<S, F>(
         &self,
-        next: impl Fn(&Self) -> Vec<(usize, P)>,
+        next: impl Fn(&Self) -> Option<Piece<P>>,
         scratch: &mut S,
-        row: impl Fn(&mut S, usize, P) -> Result<usize, Error>,
+        find: impl Fn(usize) -> Result<F, Error>,
+        row: impl Fn(&mut S, usize, F, P::Item) -> Result<usize, Error>,
     ) {
-        let mut sum = 0;
-        loop {
-            let piece = next(self);
-            if piece.is_empty() {
-                break;
-            }
-            for (i, out) in piece {
-                match row(scratch, i, out) {
+        let (mut sum, mut found) = (0, Vec::new());
+        while let Some(Piece { start, len, rows }) = next(self) {
+            found.extend((start..start + len).map(&find));
+            for ((i, out), found) in (start..).zip(rows.into_iter()).zip(found.drain(..)) {
+                match found.and_then(|found| row(scratch, i, found, out)) {
                     Ok(n) => sum += n,
                     Err(error) => self.keep(i, error),
                 }
@@ -295,7 +373,8 @@ mod tests {
                 }
             };
             let helpers = Helpers::new(threads).unwrap();
-            let filled = crew(helpers.as_ref()).fill(out.chunks_exact_mut(1), PIECE_BYTES, fail);
+            let filled =
+                crew(helpers.as_ref()).fill(out.par_chunks_exact_mut(1), PIECE_BYTES, fail);
             assert_eq!(filled, Err(Error::of_row(37)));
         }
     }
@@ -311,7 +390,8 @@ mod tests {
             };
             for _ in 0..20 {
                 out.fill(0);
-                let sum = crew(helpers.as_ref()).fill(out.chunks_exact_mut(1), row_bytes, count);
+                let sum =
+                    crew(helpers.as_ref()).fill(out.par_chunks_exact_mut(1), row_bytes, count);
                 assert_eq!(sum, Ok(999 * 1000 / 2));
                 assert!(out.iter().enumerate().all(|(i, &value)| value == i));
             }

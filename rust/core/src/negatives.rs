@@ -2,7 +2,7 @@
 
 use crate::alias::Popularity;
 use crate::crew::Crew;
-use crate::rows::{Out, Rows, split};
+use crate::rows::{Out, Rows, read_ahead, split};
 use crate::seed::{Purpose, Stream};
 use crate::taken::{Marks, Taken};
 use crate::{Error, PAD};
@@ -218,13 +218,18 @@ pub fn negatives_into(
     let negatives = negatives.of_rows(rows.len())?;
     // To start a stream and to search takes as long as to write some items.
     let row_bytes = size_of::<i64>() * (negatives.1 + 64);
-    let fill = |marks: &mut Marks, row, out: &mut [i64]| {
+    let find = |row| {
         let key = rows.key(row, sets.n_users())?;
+        let taken = sets.of(key.0)?;
+        read_ahead(taken);
+        Ok((key, taken))
+    };
+    let fill = |marks: &mut Marks, _, (key, taken): ((usize, usize), _), out: &mut [i64]| {
         let mut stream = rows.stream(key, Purpose::Negative);
-        sampler.fill(key.0, sets.of(key.0)?, marks, &mut stream, out)?;
+        sampler.fill(key.0, taken, marks, &mut stream, out)?;
         Ok(out.len())
     };
-    crew.fill_with(split(negatives), row_bytes, Marks::default, fill)?;
+    crew.fill_found(split(negatives), row_bytes, Marks::default, find, fill)?;
     Ok(())
 }
 

@@ -4,6 +4,8 @@ use std::ops::Range;
 
 use multiversion::multiversion;
 
+use rayon::prelude::*;
+
 use crate::crew::Crew;
 use crate::rows::{Out, Rows, fits, split, write_front};
 use crate::window::Windows;
@@ -46,13 +48,20 @@ pub fn next_item_into(
     let targets = targets.beside(inputs.1, rows.len())?;
     let row_bytes = 2 * size_of::<i64>() * inputs.1;
     let outputs = split(inputs).zip(split(targets));
-    crew.fill(outputs, row_bytes, |row, (inputs, targets)| {
-        let (_, window) = windows.of_row(sequences, rows, row)?;
-        let n = window.len().saturating_sub(1);
-        fits("inputs", row, n, inputs.len())?;
-        next_item_row(sequences.items(), window, inputs, targets);
-        Ok(n)
-    })
+    let find = |row| windows.of_row(sequences, rows, row);
+    let scratch = || ();
+    crew.fill_found(
+        outputs,
+        row_bytes,
+        scratch,
+        find,
+        |(), row, (_, window), (inputs, targets)| {
+            let n = window.len().saturating_sub(1);
+            fits("inputs", row, n, inputs.len())?;
+            next_item_row(sequences.items(), window, inputs, targets);
+            Ok(n)
+        },
+    )
 }
 
 /// One row; a window of fewer than two items has no target and gives padding alone.

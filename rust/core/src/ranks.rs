@@ -17,6 +17,8 @@
 
 use multiversion::multiversion;
 
+use rayon::prelude::*;
+
 use crate::Error;
 use crate::crew::Crew;
 use crate::hidden::Hidden;
@@ -56,7 +58,7 @@ pub fn rank_counts(crew: Crew<'_>, scores: &Scores, targets: &[i32]) -> Result<V
     let mut counts = vec![Counts::default(); rows];
     let hidden = || Hidden::new(scores.n_items());
     crew.fill_with(
-        counts.iter_mut(),
+        counts.par_iter_mut(),
         scores.row_work(),
         hidden,
         |hidden, i, out| {

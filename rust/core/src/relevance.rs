@@ -4,10 +4,12 @@
 //! one positive and one negative for each step. `BERT4Rec` reads the candidate as the last token of
 //! its input, so each pair is two rows that differ in that token.
 
+use rayon::prelude::*;
+
 use crate::crew::Crew;
 use crate::negatives::Sampler;
 use crate::next_item::before_last;
-use crate::rows::{Out, Rows, fits, split, write_back, write_front};
+use crate::rows::{Out, Rows, fits, read_ahead, split, write_back, write_front};
 use crate::seed::{Purpose, Stream};
 use crate::taken::{Marks, Taken};
 use crate::window::Windows;
@@ -40,20 +42,29 @@ pub fn relevance_sequences_into(
     let negatives = negatives.beside(inputs.1, rows.len())?;
     let row_bytes = 3 * size_of::<i64>() * inputs.1;
     let outputs = split(inputs).zip(split(positives)).zip(split(negatives));
-    let fill = |marks: &mut Marks, row, ((inputs, positives), negatives): ((&mut [i64], _), _)| {
+    let find = |row| {
         let (key, window) = windows.of_row(sequences, rows, row)?;
-        let items = &sequences.items()[window.clone()];
-        fits("inputs", row, items.len().saturating_sub(1), inputs.len())?;
-        write_front(sequences.items(), before_last(&window), PAD, inputs);
-        let (positives, negatives): (&mut [i64], &mut [i64]) = (positives, negatives);
-        let count = positives_row(items, &first[window], positives);
-        let mut stream = rows.stream(key, Purpose::Negative);
-        let drawn = &mut negatives[..count];
-        sampler.fill(key.0, sets.of(key.0)?, marks, &mut stream, drawn)?;
-        negatives_row(count, positives, negatives);
-        Ok(count)
+        let taken = sets.of(key.0)?;
+        read_ahead(taken);
+        Ok((key, window, taken))
     };
-    crew.fill_with(outputs, row_bytes, Marks::default, fill)
+    crew.fill_found(
+        outputs,
+        row_bytes,
+        Marks::default,
+        find,
+        |marks, row, (key, window, taken), ((inputs, positives), negatives)| {
+            let items = &sequences.items()[window.clone()];
+            fits("inputs", row, items.len().saturating_sub(1), inputs.len())?;
+            write_front(sequences.items(), before_last(&window), PAD, inputs);
+            let count = positives_row(items, &first[window], positives);
+            let mut stream = rows.stream(key, Purpose::Negative);
+            let drawn = &mut negatives[..count];
+            sampler.fill(key.0, taken, marks, &mut stream, drawn)?;
+            negatives_row(count, positives, negatives);
+            Ok(count)
+        },
+    )
 }
 
 /// A positive for each item but the first that is new to its user; returns how many.

@@ -4,8 +4,10 @@
 //! drawn for it comes from [`Rows::stream`], so its content depends on neither the batch nor the
 //! width of the buffer; the buffer only decides how much padding stands beside it.
 
+use rayon::prelude::*;
+use rayon::slice::ChunksExactMut;
+use std::hint::black_box;
 use std::ops::Range;
-use std::slice::ChunksExactMut;
 
 use crate::Error;
 use crate::seed::{Epoch, Purpose, Stream};
@@ -144,8 +146,8 @@ impl<'a, T> Out<'a, T> {
 }
 
 /// The rows of a buffer whose number and width were checked.
-pub(crate) fn split<T>((values, width): (&mut [T], usize)) -> ChunksExactMut<'_, T> {
-    values.chunks_exact_mut(width.max(1)) // a batch without rows may have no width either
+pub(crate) fn split<T: Send>((values, width): (&mut [T], usize)) -> ChunksExactMut<'_, T> {
+    values.par_chunks_exact_mut(width.max(1)) // a batch without rows may have no width either
 }
 
 /// Refuses a row that is wider than its buffer.
@@ -164,6 +166,15 @@ pub(crate) fn fits(
         found,
         wanted,
     })
+}
+
+/// Reads items here and there, so that they are in a cache when somebody works on them.
+#[inline]
+pub(crate) fn read_ahead(items: &[i32]) {
+    let n = items.len();
+    if n > 0 {
+        black_box([0, n / 4, n / 2, n / 4 * 3, n - 1].map(|place| items[place]));
+    }
 }
 
 /// Writes some of the stored `items` at the front of `out`, and `pad` behind them.

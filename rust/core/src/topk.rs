@@ -15,6 +15,8 @@
 
 use multiversion::multiversion;
 
+use rayon::prelude::*;
+
 use crate::buffer::filled;
 use crate::crew::Crew;
 use crate::hidden::Hidden;
@@ -52,7 +54,7 @@ pub fn top_k(
     let mut items = filled((scores.n_rows(), k), PAD as i32, ("k", k))?;
     let mut values = filled((scores.n_rows(), k), f32::NEG_INFINITY, ("k", k))?;
     Hidden::new(scores.n_items()).hide("excluded", 0, excluded)?;
-    let rows = items.chunks_mut(k).zip(values.chunks_mut(k));
+    let rows = items.par_chunks_mut(k).zip(values.par_chunks_mut(k));
     let scratch = || (Hidden::new(scores.n_items()), Best::new(k));
     crew.fill_with(
         rows,

@@ -6,7 +6,7 @@
 use std::ops::Range;
 use std::str::FromStr;
 
-use crate::rows::Rows;
+use crate::rows::{Rows, read_ahead};
 use crate::seed::{Purpose, Stream};
 use crate::{Error, Sequences};
 
@@ -146,7 +146,8 @@ impl Windows {
         }
     }
 
-    /// The key `(user, k)` of a row, and where its window lies in the stored items.
+    /// The key `(user, k)` of a row, and where its window lies in the stored items, which are read
+    /// ahead.
     ///
     /// # Errors
     /// [`Error::Range`] for a row whose user or window does not exist, [`Error::Slice`] for a bad
@@ -170,7 +171,9 @@ impl Windows {
                 high: self.count(stop - start, 0) as i64 - 1,
             });
         };
-        Ok((key, start + window.start..start + window.end))
+        let window = start + window.start..start + window.end;
+        read_ahead(&sequences.items()[window.clone()]);
+        Ok((key, window))
     }
 }
 
