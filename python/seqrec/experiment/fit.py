@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from seqrec import config as configs
+from seqrec.allocator import give_back_freed_memory
 from seqrec.batches import (
     BatchStream,
     ClozeRows,
@@ -49,6 +50,7 @@ from seqrec.training import (
     choose_device,
     make_objective,
     seeded,
+    stage,
     state_to_resume,
     train,
 )
@@ -195,9 +197,12 @@ def _fit(
     watch: Watch | None = None,
 ) -> Run:
     """Trains on the training part of `trained`: `split` itself, or `split` with its validation."""
+    give_back_freed_memory()  # what an earlier run of this process has left: its shapes were others
     device = choose_device(run_config.training.device)
     weights_follow = state_to_resume(folder, resume=resume) is not None
-    model = build_model(run_config, trained, weights_follow=weights_follow)
+    shown = run_config.training.progress if Ranks(device).writes else False
+    with stage("first weights", wanted=shown):
+        model = build_model(run_config, trained, weights_follow=weights_follow)
     options = run_config.identity()
     del options["training"]  # the loop compares its own options
     is_refit = {} if trained is split else {REFIT: True}
@@ -249,7 +254,8 @@ def build_model(
 ) -> LSTM | BERT4Rec:
     """The model with its first weights, drawn from the run's seed; the items as [start] says.
 
-    Their start takes seconds, and is left out where the weights of a state follow.
+    Their start takes seconds, with a large catalogue minutes, and is left out where the weights of
+    a state follow.
     """
     n_items, start = split.dataset.n_items, run_config.start
     with seeded(run_config.training.seed):

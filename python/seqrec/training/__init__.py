@@ -14,6 +14,7 @@ from seqrec.training.early_stop import larger_is_better
 from seqrec.training.lock import locked
 from seqrec.training.loop import state_to_resume, train
 from seqrec.training.objectives import ObjectiveConfig, make_objective
+from seqrec.training.progress import stage
 from seqrec.training.run import BEST, LAST, Validate, Watch
 from seqrec.training.state import Evaluation, TrainResult, open_state
 
@@ -40,6 +41,7 @@ __all__ = [
     "open_state",
     "save_artifact",
     "seeded",
+    "stage",
     "state_to_resume",
     "train",
 ]

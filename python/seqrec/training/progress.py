@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -118,6 +120,30 @@ class Clock:
         return passed, share
 
 
+@contextmanager
+def stage(what: str, *, wanted: bool | None) -> Iterator[None]:
+    """Says on standard error what is being done, and how long it took.
+
+    Args:
+        what: what is done.
+        wanted: whether to say it; None says it where standard error is a terminal.
+    """
+    if not _shown(wanted):
+        yield
+        return
+    began = time.monotonic()
+    sys.stderr.write(f"{what}...")
+    sys.stderr.flush()
+    try:
+        yield
+    finally:
+        sys.stderr.write(f" {time.monotonic() - began:.0f} s\n")
+
+
+def _shown(wanted: bool | None) -> bool:
+    return sys.stderr.isatty() if wanted is None else wanted
+
+
 class Bar:
     """A progress bar over all steps on standard error.
 
@@ -128,8 +154,8 @@ class Bar:
     """
 
     def __init__(self, total: int, done: int, *, wanted: bool | None) -> None:
-        shown = sys.stderr.isatty() if wanted is None else wanted
-        self._bar = tqdm(total=total, initial=done, unit="step", disable=not shown, leave=True)
+        hidden = not _shown(wanted)
+        self._bar = tqdm(total=total, initial=done, unit="step", disable=hidden, leave=True)
 
     def step(self) -> None:
         """One more step is done."""

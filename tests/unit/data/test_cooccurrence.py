@@ -63,6 +63,33 @@ def test_the_truncated_solver_agrees_with_the_dense_one(walks):
     np.testing.assert_allclose(narrow, wide * scale, atol=1e-4)
 
 
+@pytest.fixture
+def groups() -> Sequences:
+    """Users who each stay within one of eight groups of ten items: eight components stand out."""
+    rng = np.random.default_rng(6)
+    return Sequences.from_lists(
+        [(rng.integers(1, 11, size=12) + 10 * (user % 8)).tolist() for user in range(400)]
+    )
+
+
+def test_the_solver_of_large_catalogues_finds_what_stands_out(groups, monkeypatch):
+    exact = item_vectors(groups, 90, 8).astype(np.float64)
+    monkeypatch.setattr(cooccurrence, "MOST_EXACT", 0)
+    monkeypatch.setattr(cooccurrence, "OVERSAMPLED", 4)
+    near = item_vectors(groups, 90, 8)
+    assert near.tobytes() == item_vectors(groups, 90, 8).tobytes()
+    assert not near[80:].any()  # nobody took the last ten items
+    np.testing.assert_allclose(near @ near.T, exact @ exact.T, atol=2e-4)
+
+
+def test_the_solver_of_large_catalogues_knows_a_low_rank(monkeypatch):
+    monkeypatch.setattr(cooccurrence, "MOST_EXACT", 0)
+    vectors = item_vectors(Sequences.from_lists([[1, 2], [3, 4]]), 9, 6)
+    assert np.isfinite(vectors).all()
+    assert not vectors[4:].any()
+    np.testing.assert_allclose(vectors[0] @ vectors[2], 0, atol=1e-6)
+
+
 def test_the_same_part_gives_the_same_bytes(walks):
     train = Sequences.from_lists(walks)
     assert item_vectors(train, 30, 8).tobytes() == item_vectors(train, 30, 8).tobytes()

@@ -18,6 +18,7 @@ from seqrec.training.early_stop import EarlyStop, larger_is_better
 from seqrec.training.ema import Ema
 from seqrec.training.lock import locked
 from seqrec.training.optimizer import adamw
+from seqrec.training.progress import stage
 from seqrec.training.schedule import Schedule
 
 
@@ -226,3 +227,10 @@ def test_folder_that_cannot_be_made_is_a_resource_error(tmp_path):
 
 def test_the_speed_of_bfloat16_is_measured():
     assert 0.01 < bf16_speed(torch.device("cpu"), rounds=1) < 100
+
+
+@pytest.mark.parametrize(("wanted", "said"), [(True, "counting... 0 s\n"), (False, ""), (None, "")])
+def test_a_stage_says_what_takes_long_where_that_is_wanted(wanted, said, capsys):
+    with stage("counting", wanted=wanted):
+        pass
+    assert capsys.readouterr() == ("", said)
