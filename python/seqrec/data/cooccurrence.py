@@ -111,14 +111,14 @@ def _near_pairs(train: Sequences, n_items: int, window: int) -> sparse.csr_array
 
 def _leading_components(
     matrix: sparse.csr_array, rank: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
     """(left vectors [N, rank], singular values [rank]), largest first, signs fixed."""
     n_items = len(matrix.indptr) - 1
     if rank >= n_items - 1:  # the truncated solver wants rank < N: such a catalogue is small
         left, values, _ = np.linalg.svd(np.asarray(matrix.toarray()))
     elif n_items <= MOST_EXACT:
         start = np.random.Generator(np.random.PCG64(0)).standard_normal(n_items)
-        left, values, _ = svds(matrix, k=rank, v0=start)
+        left, values = svds(matrix, k=rank, v0=start)[:2]
     else:
         left, values = _nearly_leading_components(matrix, rank)
     order = np.argsort(-values, kind="stable")[:rank]
@@ -137,7 +137,7 @@ def _nearly_leading_components(
     Halko, Martinsson and Tropp, Finding Structure with Randomness, SIAM Review 53(2), 2011,
     algorithms 4.4 and 5.3; singular values of a symmetric matrix are its eigenvalues without sign.
     """
-    matrix = matrix.astype(np.float32)
+    matrix = sparse.csr_array(matrix, dtype=np.float32)
     n_items = len(matrix.indptr) - 1
     shape = (n_items, min(rank + OVERSAMPLED, n_items))
     block = np.random.Generator(np.random.PCG64(0)).standard_normal(shape, dtype=np.float32)
