@@ -118,7 +118,7 @@ def _leading_components(
         left, values, _ = np.linalg.svd(np.asarray(matrix.toarray()))
     elif n_items <= MOST_EXACT:
         start = np.random.Generator(np.random.PCG64(0)).standard_normal(n_items)
-        left, values = svds(matrix, k=rank, v0=start)[:2]
+        left, values = map(np.asarray, svds(matrix, k=rank, v0=start)[:2])
     else:
         left, values = _nearly_leading_components(matrix, rank)
     order = np.argsort(-values, kind="stable")[:rank]
