@@ -280,27 +280,27 @@ impl<P: Producer> Queue<P> {
 
     /// A piece from the front.
     fn first(&self) -> Option<Piece<P>> {
-        let mut left = locked(&self.left);
-        let all = left.take()?;
-        let n = self.next_piece(all.len);
-        if n >= all.len {
-            return Some(all);
-        }
-        let (piece, rest) = all.cut(n);
-        *left = Some(rest);
-        Some(piece)
+        self.take(Piece::cut)
     }
 
     /// A piece from the back.
     fn last(&self) -> Option<Piece<P>> {
+        self.take(|all, n| {
+            let others = all.len - n;
+            let (rest, piece) = all.cut(others);
+            (piece, rest)
+        })
+    }
+
+    /// The next piece, which `cut` makes of what is left: `n` rows, and the others.
+    fn take(&self, cut: impl Fn(Piece<P>, usize) -> (Piece<P>, Piece<P>)) -> Option<Piece<P>> {
         let mut left = locked(&self.left);
         let all = left.take()?;
         let n = self.next_piece(all.len);
         if n >= all.len {
             return Some(all);
         }
-        let before = all.len - n;
-        let (rest, piece) = all.cut(before);
+        let (piece, rest) = cut(all, n);
         *left = Some(rest);
         Some(piece)
     }
