@@ -200,8 +200,7 @@ def _fit(
     give_back_freed_memory()  # what an earlier run of this process has left: its shapes were others
     device = choose_device(run_config.training.device)
     weights_follow = state_to_resume(folder, resume=resume) is not None
-    shown = run_config.training.progress if Ranks(device).writes else False
-    with stage("first weights", wanted=shown):
+    with stage("first weights", wanted=Ranks(device).shows(run_config.training.progress)):
         model = build_model(run_config, trained, weights_follow=weights_follow)
     options = run_config.identity()
     del options["training"]  # the loop compares its own options

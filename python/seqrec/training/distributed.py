@@ -82,6 +82,10 @@ class Ranks:
         """Whether this process writes the artifacts and the log."""
         return self.rank == 0
 
+    def shows(self, wanted: bool | None) -> bool | None:
+        """Whether this process shows its progress: as `wanted` where it writes, else not."""
+        return wanted if self.writes else False
+
     def same_start(self, model: nn.Module) -> None:
         """Gives every rank the weights and buffers of rank 0."""
         if not self.alone:

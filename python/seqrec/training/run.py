@@ -136,8 +136,8 @@ class Run:
                 tensorboard=self.config.tensorboard,
             )  # fmt: skip
             stack.callback(self.journal.close)
-            shown = self.config.progress if writes else False
-            self.bar = Bar(self.last_step, state.step, wanted=shown)
+            wanted = self.ranks.shows(self.config.progress)
+            self.bar = Bar(self.last_step, state.step, wanted=wanted)
             stack.callback(self.bar.close)
             if state.status not in FINAL:
                 self._train_and_finish()

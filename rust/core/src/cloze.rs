@@ -225,14 +225,13 @@ pub fn cloze_into(
     let labels = labels.beside(tokens.1, rows.len())?;
     let row_bytes = 2 * size_of::<i64>() * tokens.1;
     let outputs = split(tokens).zip(split(labels));
-    let find = |row| windows.of_row(sequences, rows, row);
-    let scratch = || ();
-    crew.fill_found(
+    windows.fill(
+        crew,
+        sequences,
+        rows,
         outputs,
         row_bytes,
-        scratch,
-        find,
-        |(), row, (key, window), (tokens, labels)| {
+        |row, key, window, (tokens, labels)| {
             fits("tokens", row, window.len(), tokens.len())?;
             let mut stream = rows.stream(key, Purpose::Mask);
             Ok(cloze.row(&sequences.items()[window], &mut stream, tokens, labels))

@@ -48,14 +48,13 @@ pub fn next_item_into(
     let targets = targets.beside(inputs.1, rows.len())?;
     let row_bytes = 2 * size_of::<i64>() * inputs.1;
     let outputs = split(inputs).zip(split(targets));
-    let find = |row| windows.of_row(sequences, rows, row);
-    let scratch = || ();
-    crew.fill_found(
+    windows.fill(
+        crew,
+        sequences,
+        rows,
         outputs,
         row_bytes,
-        scratch,
-        find,
-        |(), row, (_, window), (inputs, targets)| {
+        |row, _, window, (inputs, targets)| {
             let n = window.len().saturating_sub(1);
             fits("inputs", row, n, inputs.len())?;
             next_item_row(sequences.items(), window, inputs, targets);

@@ -6,6 +6,9 @@
 use std::ops::Range;
 use std::str::FromStr;
 
+use rayon::prelude::*;
+
+use crate::crew::Crew;
 use crate::rows::{Rows, read_ahead};
 use crate::seed::{Purpose, Stream};
 use crate::{Error, Sequences};
@@ -144,6 +147,25 @@ impl Windows {
                 Some(start..n.min(start + self.width))
             }
         }
+    }
+
+    /// Calls `row(i, key, window, outputs[i])` on each row of a batch, whose windows are found ahead
+    /// ([`Crew::fill_found`]), and adds up what it returns.
+    ///
+    /// # Errors
+    /// What [`Self::of_row`] and `row` refuse, of the lowest row.
+    pub(crate) fn fill<T: Send>(
+        &self,
+        crew: Crew,
+        sequences: &Sequences,
+        rows: &Rows,
+        outputs: impl IndexedParallelIterator<Item = T>,
+        row_bytes: usize,
+        row: impl Fn(usize, (usize, usize), Range<usize>, T) -> Result<usize, Error> + Sync,
+    ) -> Result<usize, Error> {
+        let find = |i| self.of_row(sequences, rows, i);
+        let fill = |(): &mut (), i, (key, window), out| row(i, key, window, out);
+        crew.fill_found(outputs, row_bytes, || (), find, fill)
     }
 
     /// The key `(user, k)` of a row, and where its window lies in the stored items, which are read
