@@ -52,11 +52,10 @@ class Buffers:
 
     def copying(self, device: torch.device) -> None:
         """Marks that a copy to the CUDA `device` has just been queued on its current stream."""
-        self._copied = torch.cuda.Event()
+        self._copied = self._copied or torch.cuda.Event()
         self._copied.record(torch.cuda.current_stream(device))
 
     def wait(self) -> None:
         """Returns when the memory may be written again: when the last marked copy is done."""
         if self._copied is not None:
             self._copied.synchronize()
-            self._copied = None

@@ -11,7 +11,7 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from queue import SimpleQueue
 from typing import Generic, TypeVar
 
@@ -30,28 +30,31 @@ class Prefetch(Generic[T]):
     Args:
         fill: makes one step in the given buffers; runs in the thread.
         steps: which steps, in order.
-        pinned: whether the buffers are page-locked.
+        buffers: what goes round, RING of them; nobody else may write to them until `close`.
     """
 
     def __init__(
-        self, fill: Callable[[int, Buffers], T], steps: Iterable[int], *, pinned: bool
+        self,
+        fill: Callable[[int, Buffers], T],
+        steps: Iterable[int],
+        buffers: Sequence[Buffers],
     ) -> None:
         self.wait_seconds = 0.0
         self._pid = os.getpid()
         self._free: SimpleQueue[Buffers | None] = SimpleQueue()
         self._filled: SimpleQueue[tuple[T, Buffers] | BaseException | None] = SimpleQueue()
-        for _ in range(RING):
-            self._free.put(Buffers(pinned=pinned))
+        for one in buffers:
+            self._free.put(one)
         stopped = threading.Event()
-        thread = threading.Thread(
+        self._thread = threading.Thread(
             target=_work,
             args=(fill, steps, self._free, self._filled, stopped),
             name="seqrec-prefetch",
             daemon=True,
         )
         # Runs at the latest when the interpreter leaves, before it pulls the ground from under us.
-        self._stop = weakref.finalize(self, _stop, stopped, self._free, thread)
-        thread.start()
+        self._stop = weakref.finalize(self, _stop, stopped, self._free, self._thread)
+        self._thread.start()
 
     def get(self) -> tuple[T, Buffers] | None:
         """The next step and the buffers it lies in; None after the last.
@@ -75,9 +78,15 @@ class Prefetch(Generic[T]):
         """Says that what lies in `buffers` is no longer read."""
         self._free.put(buffers)
 
-    def close(self) -> None:
-        """Stops the thread and waits for it; may be called twice."""
+    def close(self) -> bool:
+        """Stops the thread and waits for it; may be called twice.
+
+        Returns:
+            Whether the buffers are free. They are not if the garbage collector has this called in
+            the middle of a step, by the thread itself.
+        """
         self._stop()
+        return not self._thread.is_alive()
 
 
 def _work(

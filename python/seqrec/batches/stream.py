@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import torch
 
 from seqrec.batches.batch import Batch
 from seqrec.batches.buffers import Buffers
 from seqrec.batches.plan import Plan, Share
-from seqrec.batches.prefetch import Prefetch
+from seqrec.batches.prefetch import RING, Prefetch
 from seqrec.config import check
 from seqrec.errors import DataError
 
@@ -88,6 +88,10 @@ class BatchStream(Generic[B]):
         self.prefetch = prefetch
         self.wait_seconds = 0.0
         self._planned: Plan | None = None
+        self._idle: list[Buffers] = []
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_idle": []}  # memory is not for another process
 
     def steps_per_epoch(self, epoch: int = 0) -> int:
         """Steps of an epoch; the same on every rank and in every epoch, so one is planned."""
@@ -125,7 +129,8 @@ class BatchStream(Generic[B]):
         return self._planned
 
     def _ahead(self, plan: Plan, steps: range) -> Generator[B, None, None]:
-        ring = Prefetch(self._filler(plan), steps, pinned=self._pinned)
+        lent = [self._take_buffers() for _ in range(RING)]
+        ring = Prefetch(self._filler(plan), steps, lent)
         try:
             while True:
                 waited = ring.wait_seconds
@@ -137,16 +142,24 @@ class BatchStream(Generic[B]):
                 yield self._deliver(batch, buffers)
                 ring.release(buffers)
         finally:
-            ring.close()
+            if ring.close():
+                self._idle.extend(lent)
 
     def _in_turn(self, plan: Plan, steps: range) -> Generator[B, None, None]:
-        fill, buffers = self._filler(plan), Buffers(pinned=self._pinned)
-        for step in steps:
-            asked = time.perf_counter()
-            buffers.wait()
-            batch = fill(step, buffers)
-            self.wait_seconds += time.perf_counter() - asked
-            yield self._deliver(batch, buffers)
+        fill, buffers = self._filler(plan), self._take_buffers()
+        try:
+            for step in steps:
+                asked = time.perf_counter()
+                buffers.wait()
+                batch = fill(step, buffers)
+                self.wait_seconds += time.perf_counter() - asked
+                yield self._deliver(batch, buffers)
+        finally:
+            self._idle.append(buffers)
+
+    def _take_buffers(self) -> Buffers:
+        """An earlier epoch's, which have grown already: page-locked memory is slow to come by."""
+        return self._idle.pop() if self._idle else Buffers(pinned=self._pinned)
 
     def _filler(self, plan: Plan) -> Callable[[int, Buffers], B]:
         rows, rank, world_size = self.rows, self.rank, self.world_size

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import os
 import pickle
 import threading
@@ -20,6 +21,7 @@ from seqrec.batches import (
     RelevancePairRows,
     WindowConfig,
 )
+from seqrec.batches.prefetch import RING
 from seqrec.data.sequences import Sequences
 from seqrec.errors import DataError, ResourceError
 
@@ -164,6 +166,19 @@ def test_memory_is_reused():
     assert len(places) < BatchStream(ROWS, 4, 5).steps_per_epoch(0)
 
 
+@pytest.mark.parametrize("prefetch", [True, False])
+@pytest.mark.parametrize("steps", [1, None])
+def test_an_epoch_has_the_memory_of_the_one_before_it(prefetch, steps):
+    alike = ClozeRows(Sequences.from_lists([[1, 2, 3]] * 20), 9)  # memory never has to grow
+    stream = BatchStream(alike, 4, 5, prefetch=prefetch)
+    memory = []
+    for epoch in range(2):
+        batches = stream.epoch(epoch)
+        memory.append({batch.tokens.data_ptr() for batch in itertools.islice(batches, steps)})
+        batches.close()
+    assert len(memory[0] | memory[1]) <= (RING if prefetch else 1)
+
+
 def test_batches_are_views_of_the_buffers_on_the_cpu():
     batch = next(BatchStream(ROWS, 4, 5).epoch(0))
     assert batch.tokens._base is not None
@@ -219,10 +234,13 @@ def test_a_slow_consumer_hardly_waits():
     assert stream.wait_seconds - first < 0.01 * stream.steps_per_epoch(0)
 
 
-def test_a_refill_waits_once_for_the_copy_before_it(monkeypatch):
+def test_a_refill_waits_for_the_copy_before_it(monkeypatch):
     seen = []
 
     class Event:
+        def __init__(self):
+            seen.append("made")
+
         def record(self, stream):
             seen.append(f"recorded on {stream}")
 
@@ -233,14 +251,19 @@ def test_a_refill_waits_once_for_the_copy_before_it(monkeypatch):
     monkeypatch.setattr(torch.cuda, "current_stream", lambda device: f"the stream of {device}")
     buffers = Buffers()
     buffers.wait()
-    buffers.copying(torch.device("cuda:0"))
-    buffers.wait()
-    buffers.wait()
-    assert seen == ["recorded on the stream of cuda:0", "waited"]
+    for _ in range(2):
+        buffers.copying(torch.device("cuda:0"))
+        buffers.wait()
+    assert seen == ["made", *["recorded on the stream of cuda:0", "waited"] * 2]
 
 
 def test_a_stream_can_be_pickled_for_a_spawned_process():
-    stream = pickle.loads(pickle.dumps(BatchStream(ROWS, 4, 5)))
+    stream = BatchStream(ROWS, 4, 5)
+    new = pickle.dumps(stream)
+    for _ in stream.epoch(0):
+        pass
+    assert len(pickle.dumps(stream)) < 2 * len(new), "the memory of an epoch stays here"
+    stream = pickle.loads(pickle.dumps(stream))
     assert [rows_of(batch) for batch in stream.epoch(0)] == epoch_of()
 
 
