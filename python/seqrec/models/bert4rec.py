@@ -49,6 +49,7 @@ class BERT4RecConfig:
         num_heads: H attention heads; must divide hidden_size.
         ff_multiplier: width of the feed-forward layer over hidden_size.
         dropout: probability on the input vectors and on the output of every sublayer.
+        output_dropout: probability on the vectors that meet the items (docs/experiments.md).
         attention_dropout: probability on attention weights; above 0 a CPU loses its fused kernel.
         max_seq_len: most tokens in a row, MASK and candidate included.
         relevance_head: where a relevance candidate meets the history: after the layers, against
@@ -60,6 +61,7 @@ class BERT4RecConfig:
     num_heads: int = 4
     ff_multiplier: int = 4
     dropout: float = 0.2
+    output_dropout: float = 0.0
     attention_dropout: float = 0.0
     max_seq_len: int = 32
     relevance_head: Literal["inside", "pooled"] = "pooled"
@@ -72,7 +74,7 @@ class BERT4RecConfig:
             self.hidden_size % self.num_heads == 0,
             "bert4rec.num_heads", self.num_heads, f"a divisor of hidden_size {self.hidden_size}",
         )  # fmt: skip
-        for name in ("dropout", "attention_dropout"):
+        for name in ("dropout", "output_dropout", "attention_dropout"):
             value = getattr(self, name)
             cfg.check(0 <= value < 1, f"bert4rec.{name}", value, "at least 0 and below 1")
         cfg.check(self.max_seq_len >= 2, "bert4rec.max_seq_len", self.max_seq_len, "at least 2")
@@ -172,6 +174,7 @@ class BERT4Rec(nn.Module):
         self.items = ItemTable(n_items, width, n_added=1, bias=not self.candidate_inside)
         self.positions = nn.Parameter(torch.empty(config.max_seq_len, width))  # row 0: last token
         self.dropout = Dropout(config.dropout)
+        self.output_dropout = Dropout(config.output_dropout)
         self.layers = nn.ModuleList(Layer(config) for _ in range(config.num_layers))
         self.norm = nn.LayerNorm(width)
         if self.candidate_inside:
@@ -208,7 +211,8 @@ class BERT4Rec(nn.Module):
         Raises:
             DataError: if a row is longer than max_seq_len.
         """
-        return self._encode(tokens_BL, self._position_vectors(tokens_BL.shape[1]), places_M)
+        positions_LD = self._position_vectors(tokens_BL.shape[1])
+        return self.output_dropout(self._encode(tokens_BL, positions_LD, places_M))
 
     def pair_logits(self, tokens_RL: Tensor) -> Tensor:
         """Relevance logits [R] of rows of int64 tokens [R, L] whose last token is the candidate.
@@ -263,7 +267,8 @@ class BERT4Rec(nn.Module):
         return self(tokens_BL, torch.arange(L - 1, B * L, L, device=tokens_BL.device))
 
     def _pooled_history(self, histories_BL: Tensor) -> Tensor:
-        return _mean_of_real(self(histories_BL), histories_BL)
+        hidden_BLD = self._encode(histories_BL, self._position_vectors(histories_BL.shape[1]))
+        return self.output_dropout(_mean_of_real(hidden_BLD, histories_BL))
 
     def _readable(self, histories_BL: Tensor) -> Tensor:
         return histories_BL[:, -(self.max_seq_len - 1) :]

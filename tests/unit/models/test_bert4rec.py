@@ -187,6 +187,19 @@ def test_dropout_acts_in_training_alone():
         assert not torch.equal(model(tokens), model(tokens))
 
 
+@pytest.mark.parametrize("task", ["next_item", "relevance"])
+def test_the_user_vector_has_a_dropout_of_its_own(task):
+    def users(**options):
+        model = bert4rec(task, **options).train()
+        return model._users(torch.tensor([[1, 2, 3], [0, 4, 5]]))
+
+    assert (users(dropout=0.5, output_dropout=0.0) != 0).all()
+    dropped, whole = users(dropout=0.0, output_dropout=0.5), users(dropout=0.0)
+    kept = dropped != 0
+    assert 0 < kept.sum() < kept.numel()
+    torch.testing.assert_close(dropped[kept], 2 * whole[kept])
+
+
 @pytest.mark.parametrize(
     "change",
     [{"hidden_size": 16}, {"num_layers": 3}, {"ff_multiplier": 2}, {"max_seq_len": 13}],
@@ -211,6 +224,7 @@ def test_the_number_of_heads_changes_the_output():
         {"num_heads": 3},
         {"ff_multiplier": 0},
         {"dropout": 1.0},
+        {"output_dropout": 1.0},
         {"attention_dropout": -0.1},
         {"max_seq_len": 1},
         {"relevance_head": "outside"},
