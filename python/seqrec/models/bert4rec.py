@@ -60,7 +60,7 @@ class BERT4RecConfig:
     num_layers: int = 2
     num_heads: int = 4
     ff_multiplier: int = 4
-    dropout: float = 0.2
+    dropout: float = 0.1
     output_dropout: float = 0.0
     attention_dropout: float = 0.0
     max_seq_len: int = 32
