@@ -30,6 +30,8 @@ def full_cross_entropy(
 ) -> Tensor:
     """-log softmax over all items 1..N of the logits <u, e_c> + b_c, at the targets (int64 ids).
 
+    Users beyond the targets, if there are any, are padding: no loss, a gradient of zero.
+
     With `label_smoothing` s, the target has the share 1 - s and all items share s alike.
 
     The logits exist a chunk of rows at a time, and the gradient is taken with them: memory is
@@ -122,14 +124,16 @@ class _CrossEntropySum(torch.autograd.Function):
         users_low, vectors_low, bias_low = (t.to(low) for t in (users_TD, vectors_ND, bias_N))
         rows = _chunk_rows(users_TD.device, len(bias_N))
         with torch.autocast(users_TD.device.type, enabled=False):
-            for users, columns, grad in zip(
-                users_low.split(rows), columns_T.split(rows), grad_users.split(rows), strict=True
-            ):
-                logits = torch.addmm(bias_low, users, vectors_low.T)
+            for start in range(0, len(users_low), rows):
+                users, grad = users_low[start : start + rows], grad_users[start : start + rows]
+                columns = columns_T[start : start + rows]
+                logits = torch.addmm(bias_low, users, vectors_low.T)[: len(columns)]
                 loss, pull = _cross_entropy_rows(logits, columns, smoothing, bias_N.dtype)
                 total += loss
                 grad_bias += pull.sum(dim=0)
                 pull = pull.to(low)
+                if len(pull) < len(users):
+                    pull = F.pad(pull, (0, 0, 0, len(users) - len(pull)))
                 grad.copy_(pull @ vectors_low)
                 grad_vectors += pull.T @ users
         ctx.save_for_backward(grad_users, grad_vectors, grad_bias)

@@ -43,6 +43,17 @@ def test_full_cross_entropy_is_torchs_in_any_chunks(head, smoothing, rows, monke
     torch.testing.assert_close(gradients(ours, tensors), gradients(theirs, tensors))
 
 
+@pytest.mark.parametrize("rows", [2, 3, 64])  # of the last chunks some have one target, or none
+def test_users_beyond_the_targets_are_padding(head, rows, monkeypatch):
+    monkeypatch.setattr(losses, "_chunk_rows", lambda *_: rows)
+    users, vectors, biases, targets = head
+    ours = full_cross_entropy(users, vectors, biases, targets[:2])
+    theirs = full_cross_entropy(users[:2], vectors, biases, targets[:2])
+    torch.testing.assert_close(ours, theirs)
+    tensors = (users, vectors, biases)
+    torch.testing.assert_close(gradients(ours, tensors), gradients(theirs, tensors))
+
+
 def test_the_gradient_of_full_cross_entropy_scales_with_what_follows(head):
     *tensors, targets = head
     once = gradients(full_cross_entropy(*tensors, targets), tensors)

@@ -172,6 +172,30 @@ def test_a_batch_without_targets_has_no_loss_and_finite_gradients(name, task):
     assert all(torch.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None)
 
 
+@pytest.mark.parametrize(
+    ("name", "task"), [cell for cell in CELLS if cell != ("bert4rec", "relevance")]
+)
+@pytest.mark.parametrize("repeats", [1, 12])
+def test_a_cpu_is_asked_for_few_numbers_of_places(name, task, repeats, monkeypatch):
+    model, batch, asked = new_model(name, task), new_batch(name, task), []
+    for field, value in vars(batch).items():
+        if value is not None:
+            setattr(
+                batch, field, value * repeats if field == "n_targets" else value.repeat(repeats, 1)
+            )
+    forward = model.forward
+    monkeypatch.setattr(
+        model,
+        "forward",
+        lambda tokens, places: asked.append(len(places)) or forward(tokens, places),
+    )
+    repeated = step(model, name, task, batch)
+    assert asked == [-(-repeated.targets // (32 * (1 + (task == "relevance")))) * 32]
+    once = step(new_model(name, task), name, task, new_batch(name, task))
+    torch.testing.assert_close(repeated.value, once.value)
+    assert repeated.targets == repeats * once.targets
+
+
 @pytest.mark.parametrize(("name", "task"), CELLS)
 def test_one_batch_is_learned_by_heart(name, task):
     model, batch = new_model(name, task), new_batch(name, task)
