@@ -239,7 +239,7 @@ def _padded(places_M: Tensor) -> Tensor:
     """The places and, on a CPU, the first one again until they are a multiple of PLACES.
 
     oneDNN compiles each matrix product for its sizes and keeps a thousand of them: a number of
-    places that differs in every step cost 1.6 GB and a tenth of the time.
+    places that differed in every step cost BERT4Rec 1.8 GB and a fifth of its time.
     """
     if places_M.device.type != "cpu" or not len(places_M):
         return places_M
