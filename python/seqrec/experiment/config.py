@@ -27,8 +27,8 @@ OPTIONAL = ("lstm", "bert4rec", "cloze", "relevance", "negatives")  # tables, by
 # Where a cell does better with other values than those of the classes (docs/experiments.md). Next
 # item wants wide item vectors, whose product with the user has to tell all items apart, and half of
 # them dropped; relevance overfits within a few epochs on sparse data, and BERT4Rec's there keeps
-# more of what its item vectors start with at a low rate, and three tenths of them dropped. Its
-# cloze hides enough to want little dropout, and does worse with biases that start at popularity.
+# more of what its item vectors start with at a low rate, and wants more dropout. Its cloze hides
+# enough to want little, and does worse with biases that start at popularity.
 # A warm-up is for recipes: on a small data set a hundred steps are the whole run.
 CELL_DEFAULTS: dict[tuple[ModelName, TaskName], dict[str, dict[str, Any]]] = {
     ("lstm", "next_item"): {"lstm": {"embedding_dim": 256, "dropout": 0.5, "output_dropout": 0.5}},
