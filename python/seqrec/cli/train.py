@@ -68,13 +68,13 @@ def train(
         },
         "--set": config.parse_assignments(settings or []),
     }
-    run_config, origins = resolve(layers)
+    resolve(layers)  # a wrong option is told at once, and not when the data have been read
+    keep_freed_memory()
+    cut = Dataset.load(data).split(split.value)
+    run_config, origins = resolve(layers, cut)
     if print_config:
         typer.echo(to_toml(run_config, origins))
         return
-    keep_freed_memory()
-    dataset = Dataset.load(data)
-    cut = dataset.split(split.value)
     with launched_ranks(run_config.training.device) as first:
         if first and resume and state_to_resume(out, resume=True) is None:
             typer.echo(f"{out} holds no state to go on from: training begins anew", err=True)

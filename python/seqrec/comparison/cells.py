@@ -96,6 +96,7 @@ def cell_identity(
 
 def plan_cells(
     question: str,
+    split: Split,
     folder: Path,
     models: Sequence[str],
     layers: Layers,
@@ -120,14 +121,14 @@ def plan_cells(
         asked = {"model": model, **QUESTIONS[question]}
         recipe = {f"recipe of {model} on {question}": tables.get((model, question), {})}
         stacked = {**recipe, **layers, "asked": asked}
-        chosen, origins = resolve(stacked)
+        chosen, origins = resolve(stacked, split)
         if refits:
             _check_refits(chosen, origins, f"{model} on {question}")
         first = chosen.training.seed
         for seed in range(first, first + seeds):
             seeded = {**stacked, "seed": {"training": {"seed": seed}}}
             place = folder / model / f"seed-{seed}"
-            cell = Cell(model, seed, place, seeded, resolve(seeded)[0])
+            cell = Cell(model, seed, place, seeded, resolve(seeded, split)[0])
             cells.append(cell)
             if refits:
                 cells.append(dataclasses.replace(cell, folder=place / REFIT, refit_of=place))

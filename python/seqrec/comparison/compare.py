@@ -110,7 +110,7 @@ def compare(
     configs.check(part == "test" or not refits, "part", part, "'test' for refits")
     planned = {
         task: plan_cells(
-            task, folder / name / task, models, layers or {}, cells or {}, seeds, refits
+            task, split, folder / name / task, models, layers or {}, cells or {}, seeds, refits
         )
         for task in tasks
     }

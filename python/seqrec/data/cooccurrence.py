@@ -23,7 +23,8 @@ from seqrec.data.sequences import Sequences
 logger = logging.getLogger(__name__)
 
 WIDEST_WINDOW = 50
-MOST_EXACT = 50_000  # items: the exact decomposition of more takes minutes, or hours
+# Beyond so many items, or numbers in their vectors, exact decompositions take minutes, or hours.
+MOST_EXACT, MOST_EXACT_NUMBERS = 50_000, 50_000 * 256
 OVERSAMPLED, PRODUCTS = 32, 6  # columns beyond the rank, and products with the matrix, of the other
 MOST_NEAR = 1 << 27  # pairs of places: of each that is a pair of items for itself, 48 bytes
 
@@ -34,10 +35,10 @@ def item_vectors(
     """Start vectors of the items 1..=N: float32 [n_items, width].
 
     Deterministic: pairs are counted in integers, the SVD starts from fixed numbers, and the
-    largest entry of each component is positive. Exact for a catalogue of at most `MOST_EXACT`
-    items; above it the last components are mixed, which no model was seen to mind. Items that never
-    stand near another one in training have rows of zeros; where `width` exceeds the rank, the
-    components left over are zero.
+    largest entry of each component is positive. Exact for at most `MOST_EXACT` items and
+    `MOST_EXACT_NUMBERS` entries; above it the last components are mixed, which no model was seen to
+    mind. Items that never stand near another one in training have rows of zeros; where `width`
+    exceeds the rank, the components left over are zero.
 
     Args:
         train: the training part only.
@@ -116,7 +117,7 @@ def _leading_components(
     n_items = len(matrix.indptr) - 1
     if rank >= n_items - 1:  # the truncated solver wants rank < N: such a catalogue is small
         left, values, _ = np.linalg.svd(np.asarray(matrix.toarray()))
-    elif n_items <= MOST_EXACT:
+    elif n_items <= MOST_EXACT and n_items * rank <= MOST_EXACT_NUMBERS:
         start = np.random.Generator(np.random.PCG64(0)).standard_normal(n_items)
         left, values = map(np.asarray, svds(matrix, k=rank, v0=start)[:2])
     else:

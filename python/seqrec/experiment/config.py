@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from seqrec import config
 from seqrec.batches import ClozeConfig, NegativeConfig, WindowConfig
-from seqrec.data import NegativesKind
+from seqrec.data import NegativesKind, Split
 from seqrec.errors import ConfigError
 from seqrec.evaluation import RELEVANCE_METRICS, EvalConfig
 from seqrec.models import BERT4RecConfig, LSTMConfig
@@ -46,6 +46,12 @@ CELL_DEFAULTS: dict[tuple[ModelName, TaskName], dict[str, dict[str, Any]]] = {
         "training": {"epochs": 10, "batch_size": 256, "lr": 5e-4, "betas": [0.9, 0.98]},
     },
 }
+
+# To tell many items apart the LSTM's next item wants wider vectors still, if the training part has
+# what it takes to fill them (docs/experiments.md). A larger catalogue would want memory first.
+WIDE = {"lstm": {"embedding_dim": 512}}
+WIDE_CATALOGUES = range(10_000, 100_001)
+WIDE_ACTIONS = 10  # of an item in the training part, on average
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,13 +210,25 @@ def defaults(
     return config.merge(tables, CELL_DEFAULTS[model, task])
 
 
+def catalogue_defaults(model: ModelName, task: TaskName, split: Split) -> dict[str, Any]:
+    """The tables of one cell that depend on what is trained on, laid over its `defaults`.
+
+    The LSTM's next item has vectors of 512 for 10,000 to 100,000 items, where the training part has
+    ten actions or more of each, on average.
+    """
+    n_items, n_actions = split.dataset.n_items, split.train.n_events
+    filled = n_items in WIDE_CATALOGUES and n_actions >= WIDE_ACTIONS * n_items
+    return WIDE if filled and (model, task) == ("lstm", "next_item") else {}
+
+
 def resolve(
-    layers: Mapping[str, Mapping[str, Any]],
+    layers: Mapping[str, Mapping[str, Any]], split: Split | None = None
 ) -> tuple[RunConfig, dict[str, str]]:
     """The config of named layers laid over the defaults, and where each set value came from.
 
     `layers` maps a name ("recipe", "--set", ...) to tables; later layers win. The layers together
-    must say the model and the task.
+    must say the model and the task. `split` is what will be trained on, which has a say in the
+    defaults; without it they are those of most data.
     """
     asked = config.merge(*layers.values())
     for key in ("model", "task"):
@@ -218,7 +236,8 @@ def resolve(
             raise ConfigError(f"option `{key}` is missing: name it in the recipe or by --{key}")
     loss, k = _asked(asked, "objective", "loss"), _asked(asked, "evaluation", "k")
     base = defaults(asked["model"], asked["task"], loss=loss, k=k or EvalConfig().k)
-    tables = config.merge(base, asked)
+    fitting = {} if split is None else catalogue_defaults(asked["model"], asked["task"], split)
+    tables = config.merge(base, fitting, asked)
     # Before its options are read: what is wrong with them is not what is wrong.
     _refuse_foreign(tables, asked["model"], asked["task"], base["objective"]["loss"])
     if "bert4rec" in tables and asked["model"] == "bert4rec":
@@ -226,7 +245,9 @@ def resolve(
         length = _asked(tables, "windows", "max_seq_len") or WindowConfig().max_seq_len
         if isinstance(tables["bert4rec"], dict):
             tables["bert4rec"].setdefault("max_seq_len", length)
-    return config.read(RunConfig, tables), config.origins({"default": base, **layers})
+    return config.read(RunConfig, tables), config.origins(
+        {"default": base, "default for this catalogue": fitting, **layers}
+    )
 
 
 def _asked(tables: Mapping[str, Any], table: str, option: str) -> Any:

@@ -144,7 +144,7 @@ def fit_layers(
 
     `watch` is told about each validation; see `seqrec.training.train`.
     """
-    run_config, origins = resolve(layers)
+    run_config, origins = resolve(layers, split)
     return _fit(
         run_config, origins, split, split,
         folder=folder, resume=resume, overwrite=overwrite, watch=watch,

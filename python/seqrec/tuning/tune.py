@@ -136,7 +136,7 @@ def _planned(
 ) -> _Plan:
     """The plan, with every option checked before anything is trained or written."""
     budgeted = {**layers, "budget": budget}
-    base = resolve(budgeted)[0]
+    base = resolve(budgeted, split)[0]
     choose_device(base.training.device)
     tables = tomllib.loads(default_space(base.model, base.task)) if space is None else space
     return _Plan(
@@ -169,7 +169,7 @@ def _run(plan: _Plan, claim: Claim) -> Trial:
     layers = {**plan.layers, "budget": plan.budget, name: tables}
     watcher = _Watcher(plan.monitor, claim, home, trial)
     try:
-        watcher.begin(resolve(layers)[0])
+        watcher.begin(resolve(layers, plan.split)[0])
         run = fit_layers(layers, plan.split, folder=home / RUN, resume=True, watch=watcher)
     except _HopelessError as error:
         return watcher.end("pruned", str(error))

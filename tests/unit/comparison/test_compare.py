@@ -219,13 +219,13 @@ def test_recipes_are_found_by_their_names(tmp_path):
 
 
 @pytest.mark.parametrize("path", sorted(RECIPES.glob("*.toml")), ids=lambda path: path.stem)
-def test_a_recipe_trains_what_its_name_says(path, tmp_path):
+def test_a_recipe_trains_what_its_name_says(path, split, tmp_path):
     _, model, question = re.fullmatch(
         rf"(.+?)-({'|'.join(MODELS)})-({'|'.join(QUESTIONS)})", path.stem
     ).groups()
     tables = config.read_toml(path)
     alone = resolve({"recipe": tables})[0]
-    (cell,) = plan_cells(question, tmp_path, [model], {}, {(model, question): tables}, 1)
+    (cell,) = plan_cells(question, split, tmp_path, [model], {}, {(model, question): tables}, 1)
     assert alone == cell.config
 
 

@@ -72,11 +72,17 @@ def groups() -> Sequences:
     )
 
 
-def test_the_solver_of_large_catalogues_finds_what_stands_out(groups, monkeypatch):
+@pytest.mark.parametrize(
+    ("limit", "most"), [("MOST_EXACT", 89), ("MOST_EXACT_NUMBERS", 90 * 8 - 1)]
+)
+def test_the_solver_of_large_catalogues_finds_what_stands_out(groups, monkeypatch, limit, most):
     exact = item_vectors(groups, 90, 8).astype(np.float64)
-    monkeypatch.setattr(cooccurrence, "MOST_EXACT", 0)
+    monkeypatch.setattr(cooccurrence, limit, most + 1)
+    assert item_vectors(groups, 90, 8).tobytes() == exact.astype(np.float32).tobytes()
+    monkeypatch.setattr(cooccurrence, limit, most)
     monkeypatch.setattr(cooccurrence, "OVERSAMPLED", 4)
     near = item_vectors(groups, 90, 8)
+    assert near.tobytes() != exact.astype(np.float32).tobytes()
     assert near.tobytes() == item_vectors(groups, 90, 8).tobytes()
     assert not near[80:].any()  # nobody took the last ten items
     np.testing.assert_allclose(near @ near.T, exact @ exact.T, atol=2e-4)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import tomllib
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from seqrec import _core
-from seqrec.data import Sequences
+from seqrec.data import Interactions, Sequences
 from seqrec.errors import ConfigError
 from seqrec.experiment import resolve
 from seqrec.experiment.config import MAX_WINDOW, to_toml
@@ -116,6 +118,43 @@ def test_the_printed_config_resolves_to_itself(model, task):
 def test_where_a_run_computes_is_no_part_of_its_identity():
     here, there = (resolved(training={"device": device}) for device in ("cpu", "auto"))
     assert here.identity() == there.identity() != resolved(training={"seed": 1}).identity()
+
+
+def catalogue(n_items, actions_each):
+    """A split of so many items, each of them in the training part so often."""
+    users, items = np.divmod(np.arange(n_items * actions_each), 100)
+    log = pd.DataFrame({
+        "user_id": np.append(users, np.repeat(np.unique(users), 2)),
+        "item_id": np.append(items + users * 100, np.zeros(2 * (users[-1] + 1), int)) % n_items,
+    })  # fmt: skip
+    log["timestamp"] = np.arange(len(log))
+    return Interactions.from_frame(log).split()
+
+
+LARGE = catalogue(10_000, 10)
+
+
+@pytest.mark.parametrize(
+    ("split", "model", "task", "width"),
+    [
+        (LARGE, "lstm", "next_item", 512),
+        (LARGE, "lstm", "relevance", 128),
+        (LARGE, "bert4rec", "next_item", 128),
+        (catalogue(9_999, 10), "lstm", "next_item", 256),
+        (catalogue(10_000, 9), "lstm", "next_item", 256),
+    ],
+)
+def test_many_items_with_many_actions_each_get_wide_vectors(split, model, task, width):
+    assert split.train.n_events >= 9 * split.dataset.n_items
+    config, origins = resolve({"asked": {"model": model, "task": task}}, split)
+    assert (config.lstm.embedding_dim if model == "lstm" else config.bert4rec.hidden_size) == width
+    by_rule = origins.get("lstm.embedding_dim") == "default for this catalogue"
+    assert by_rule == (width == 512)
+
+
+def test_a_width_that_is_asked_for_wins_over_that_of_the_catalogue():
+    asked = {"model": "lstm", "task": "next_item", "lstm": {"embedding_dim": 32}}
+    assert resolve({"recipe": asked}, LARGE)[0].lstm.embedding_dim == 32
 
 
 @pytest.mark.parametrize("key", ["model", "task"])
