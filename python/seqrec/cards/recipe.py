@@ -8,9 +8,20 @@ from typing import Any
 from seqrec import config as configs
 from seqrec.experiment import RunConfig, resolve
 
+# Options whose defaults have moved, or depend on the data: a recipe that is to last says them.
+PINNED = {
+    "lstm": {"embedding_dim", "hidden_size", "dropout", "output_dropout"},
+    "bert4rec": {"hidden_size", "num_heads", "dropout", "output_dropout"},
+    "windows": {"max_seq_len"},
+    "cloze": {"mask_prob", "last_only_prob"},
+    "relevance": {"targets_per_user"},
+    "start": {"window", "std", "biases"},
+    "training": {"epochs", "batch_size", "lr", "betas", "ema"},
+}
+
 
 def recipe_of(run_config: RunConfig) -> dict[str, Any]:
-    """The shortest tables that `resolve` makes this config of."""
+    """The tables that `resolve` makes this config of: what is no default, and what is `PINNED`."""
     options = configs.to_dict(run_config)
     cell = {key: options.pop(key) for key in ("model", "task")}
     # These two decide what other defaults there are; `resolve` derives BERT4Rec's length.
@@ -24,7 +35,8 @@ def recipe_of(run_config: RunConfig) -> dict[str, Any]:
 
     def is_said(table: str, option: str, value: Any) -> bool:
         defaults: Mapping[str, Any] = plain if option in shaping.get(table, {}) else usual
-        return value is not None and value != defaults[table][option]
+        pinned = option in PINNED.get(table, ())
+        return value is not None and (pinned or value != defaults[table][option])
 
     said = {
         table: {option: value for option, value in values.items() if is_said(table, option, value)}

@@ -48,7 +48,13 @@ def prepare(
     from seqrec.data.export import export as export_split
     from seqrec.data.prepare import Events
     from seqrec.data.prepare import prepare as filter_and_number
+    from seqrec.errors import ConfigError
 
+    if export is None and split is not SplitName.LEAVE_ONE_OUT:
+        raise ConfigError(
+            "--split cuts what --export writes, and nothing else: name a folder by --export, or "
+            "give --split to train, evaluate and compare"
+        )
     config = PrepareConfig(min_user=min_user, min_item=min_item, repeats=repeats.value)
     _refuse_places(out, export, overwrite=overwrite)
     # No name holds the log: its memory is free as soon as its events are sorted.

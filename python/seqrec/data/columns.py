@@ -24,6 +24,8 @@ Where = Callable[[int], str]  # 0-based row -> "events.csv, line 7" or "data fra
 
 FLOATS_SKIP = 2.0**53  # from here on there are integers that no float64 is
 
+TIME_NAMES = {"timestamp", "unix_timestamp", "time", "datetime", "date"}
+
 _INTEGER_TEXT = r"^(0|-?[1-9][0-9]*)$"  # "007" and "+7" are other texts than "7"
 
 
@@ -35,7 +37,8 @@ class Columns:
         user: raw ids of users.
         item: raw ids of items.
         time: None: "timestamp", if there is such a column; "": no times, row order is the order;
-            any other name must be there.
+            any other name must be there. Without a name, one that looks like it ("Timestamp",
+            "date") is refused: the order would be lost without a word.
         rating: None: "rating", if there is such a column; "": none.
     """
 
@@ -48,7 +51,8 @@ class Columns:
         """Which of the found columns plays which role; absent optional roles are left out.
 
         Raises:
-            DataError: if a wanted column is absent or there twice: names wanted and found.
+            DataError: if a wanted column is absent or there twice: names wanted and found; if no
+                time was named and another column seems to hold it.
         """
         roles = {"user": self.user, "item": self.item}
         for role, name, default in (
@@ -57,6 +61,8 @@ class Columns:
         ):
             if name or (name is None and default in found):
                 roles[role] = name or default
+        if self.time is None and "time" not in roles:
+            _refuse_unnamed_times(found, source)
         for role, name in roles.items():
             if found.count(name) != 1:
                 state = "no" if name not in found else f"{found.count(name)}"
@@ -68,6 +74,16 @@ class Columns:
         if len(set(roles.values())) < len(roles):
             raise DataError(f"{source}: one column cannot play two roles: {roles}")
         return roles
+
+
+def _refuse_unnamed_times(found: Sequence[str], source: str) -> None:
+    """Refuses a log whose rows would be taken in their order although it seems to have times."""
+    for name in found:
+        if name.strip().lower() in TIME_NAMES:
+            raise DataError(
+                f"{source}: column {name!r} seems to hold the times: name it with time_col (seqrec "
+                "prepare: --time-col), or '' where the order of the rows is that of the events"
+            )
 
 
 def encode_ids(column: Any, name: str, where: Where) -> tuple[NDArray[np.int32], Vocabulary]:

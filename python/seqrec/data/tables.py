@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bisect
 import glob
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import narwhals as nw
 import pyarrow as pa
 import pyarrow.parquet as pq
+from narwhals.exceptions import DuplicateError
 
 from seqrec.data.columns import Columns, Where
 from seqrec.errors import DataError
@@ -94,12 +96,15 @@ def read_frame(frame: Any, columns: Columns, source: str = "data frame") -> RawT
     """
     try:
         narwhal = nw.from_native(frame)
+        names = [str(name) for name in narwhal.collect_schema().names()]
+    except DuplicateError as error:
+        raise DataError(f"{source}: a column occurs twice: {error}") from None
     except TypeError:
         raise DataError(
             f"cannot read a {type(frame).__name__}: give a pandas or polars data frame or an "
             "Arrow table"
         ) from None
-    roles = columns.resolve([str(name) for name in narwhal.collect_schema().names()], source)
+    roles = columns.resolve(names, source)
     chosen = narwhal.select(list(roles.values()))
     eager = chosen.collect(backend="pyarrow") if isinstance(chosen, nw.LazyFrame) else chosen
 
@@ -113,21 +118,32 @@ def read_frame(frame: Any, columns: Columns, source: str = "data frame") -> RawT
 
 
 def _parquet_paths(path: str | Path) -> list[Path]:
-    """The files that a path, a folder or a glob stands for, in the order of their names."""
+    """The files that a path, a folder or a glob stands for, in the order of their names.
+
+    Numbers in names count by value, so that part-10 comes after part-9: without times the order of
+    the rows is the order of the events.
+    """
     place = Path(path)
     if place.is_dir():
-        inside = [p for p in sorted(place.rglob("*")) if not _is_hidden(p.relative_to(place))]
+        inside = [p for p in sorted(place.rglob("*"), key=_by_number) if not _is_hidden(p.relative_to(place))]
         paths = [p for p in inside if p.is_file() and _is_parquet(p)]
         if not paths:
             raise DataError(f"{place} holds no Parquet file ({', '.join(PARQUET_SUFFIXES)})")
         return paths
     if place.exists() or not glob.has_magic(str(path)):
         return [place]
-    paths = [Path(p) for p in sorted(glob.glob(str(path), recursive=True))]  # noqa: PTH207
+    found = [Path(p) for p in glob.glob(str(path), recursive=True)]  # noqa: PTH207
+    paths = sorted(found, key=_by_number)
     paths = [p for p in paths if p.is_file() and not p.name.startswith(("_", "."))]
     if not paths:
         raise DataError(f"no file matches {path}")
     return paths
+
+
+def _by_number(path: Path) -> list[tuple[str | int, ...]]:
+    """A key that sorts names by their text, and runs of digits by the numbers that they are."""
+    pieces = [re.split(r"([0-9]+)", part) for part in path.parts]
+    return [tuple(int(p) if p.isdecimal() else p for p in part) for part in pieces]
 
 
 def _is_parquet(path: Path) -> bool:

@@ -71,7 +71,7 @@ class Meter:
                 raise DivergenceError(
                     f"the {what} is not finite at step {first + i} (epoch {epoch + 1}): lower "
                     "training.lr or training.clip, lengthen training.warmup_steps, or use "
-                    "training.precision fp32; the best weights so far are kept"
+                    "training.precision fp32; the best weights of earlier validations are kept"
                 )
             self.interval.steps += 1
             self.interval.targets += int(targets)

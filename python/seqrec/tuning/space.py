@@ -99,6 +99,11 @@ class Space:
         values = {path: _value(run_config, path) for path in self.dimensions}
         return {path: v for path, v in values.items() if self.dimensions[path].holds(v)}
 
+    def outside(self, run_config: RunConfig) -> dict[str, Any]:
+        """The values of a config that the space does not hold: no trial has them."""
+        held = self.start(run_config)
+        return {path: _value(run_config, path) for path in self.dimensions if path not in held}
+
 
 def default_space(model: str, task: str) -> str:
     """The space of a cell for who names none, as the text of a TOML file.

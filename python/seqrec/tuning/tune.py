@@ -114,6 +114,8 @@ def tune(
         configs.check(value >= 1, name, value, "at least 1")
     configs.check(seed >= 0, "seed", seed, "at least 0")
     plan = _planned(split, layers, budget or {}, space, Path(folder))
+    for path, value in plan.space.outside(plan.base).items():
+        say(f"{path} = {configs.toml_value(value)} is outside the space: no trial has it")
     study = _open(plan, prune_after=prune_after, identity={**plan.identity(), "seed": seed})
     began = time.monotonic()
     while max_minutes is None or time.monotonic() - began < 60 * max_minutes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from seqrec.batches import (
@@ -82,3 +83,10 @@ def test_an_item_outside_the_catalogue_is_refused_and_not_read_as_mask():
         ClozeRows(Sequences.from_lists([[1, 9]]), 3)
     with pytest.raises(DataError, match=r"item id 4 is outside 1\.\.=3"):
         Negatives(Sequences.from_lists([[1, 4]]), 3)
+
+
+@pytest.mark.parametrize("item", [0, -2])
+def test_an_id_below_1_is_refused_and_not_read_as_padding(item):
+    items, bounds = np.array([1, item, 2], dtype=np.int32), np.array([0, 3])
+    with pytest.raises(DataError, match=rf"item id {item} is outside 1\.\.=3"):
+        ClozeRows(Sequences(items, bounds[:1], bounds[1:]), 3)

@@ -239,6 +239,15 @@ def test_a_missing_column_is_named_in_python_and_on_the_command_line():
         Columns(rating="stars").resolve(["user_id", "item_id"], "log")
 
 
+@pytest.mark.parametrize("name", ["Timestamp", "timestamp ", "date", "unix_timestamp"])
+def test_times_under_another_name_are_not_lost_without_a_word(name):
+    found = ["user_id", "item_id", name]
+    with pytest.raises(DataError, match=rf"log: column '{name}' seems to hold the times: name it"):
+        Columns().resolve(found, "log")
+    assert Columns(time=name).resolve(found, "log")["time"] == name
+    assert "time" not in Columns(time="").resolve(found, "log")
+
+
 def test_an_empty_name_leaves_the_times_out():
     assert "time" not in Columns(time="").resolve(["user_id", "item_id", "timestamp"], "log")
 

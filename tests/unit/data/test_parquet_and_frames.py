@@ -104,6 +104,20 @@ def test_shards_are_read_in_the_order_of_their_names(tmp_path):
     assert rows(log) == [(1, "a"), (2, "b"), (3, "c"), (4, "d")]
 
 
+@pytest.mark.parametrize("pattern", ["", "part-*.parquet"])
+def test_numbers_in_the_names_of_shards_count_by_value(tmp_path, pattern):
+    for number in (1, 2, 10, 11):
+        write(tmp_path / "out" / f"part-{number}.parquet", [number], ["a"])
+    log = Interactions.from_parquet(str(tmp_path / "out" / pattern))
+    assert rows(log) == [(1, "a"), (2, "a"), (10, "a"), (11, "a")]
+
+
+def test_a_frame_with_a_column_twice_is_refused_by_name():
+    frame = pd.DataFrame([[1, 2, 3]], columns=["user_id", "item_id", "item_id"])
+    with pytest.raises(DataError, match=r"(?s)data frame: .*item_id"):
+        Interactions.from_frame(frame)
+
+
 def test_a_glob_is_read_in_the_order_of_the_names(tmp_path):
     write(tmp_path / "b.parquet", [2], ["b"])
     write(tmp_path / "a.parquet", [1], ["a"])

@@ -47,6 +47,13 @@ def test_first_trial_has_the_values_that_the_search_starts_from(search):
     }  # fmt: skip
 
 
+def test_values_that_no_trial_can_have_are_said(search):
+    lines = []
+    layers = {**LAYERS, "more": {"lstm": {"hidden_size": 16}}}
+    search(ToyRuns([0.1]), layers=layers, say=lines.append)
+    assert lines[0] == "lstm.hidden_size = 16 is outside the space: no trial has it"
+
+
 def test_trials_stay_in_the_space(search):
     for trial in search(ToyRuns(*[[0.1]] * 20)).trials:
         assert 1e-4 <= trial.values["training.lr"] <= 1e-1
