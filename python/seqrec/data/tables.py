@@ -125,7 +125,11 @@ def _parquet_paths(path: str | Path) -> list[Path]:
     """
     place = Path(path)
     if place.is_dir():
-        inside = [p for p in sorted(place.rglob("*"), key=_by_number) if not _is_hidden(p.relative_to(place))]
+        inside = [
+            p
+            for p in sorted(place.rglob("*"), key=_by_number)
+            if not _is_hidden(p.relative_to(place))
+        ]
         paths = [p for p in inside if p.is_file() and _is_parquet(p)]
         if not paths:
             raise DataError(f"{place} holds no Parquet file ({', '.join(PARQUET_SUFFIXES)})")
