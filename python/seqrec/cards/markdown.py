@@ -168,8 +168,8 @@ def _training(card: Card) -> str:
     again = ", then `seqrec refit DATA --run RUN --out REFIT`," if card.is_refit else ""
     return (
         "\n".join(["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows)])
-        + "\n\nThe recipe: what is no default, and what was or may be another one; `seqrec train DATA "
-        f"--recipe FILE --out RUN`{again} follows it:\n\n```toml\n{recipe}\n```"
+        + "\n\nThe recipe: what is no default, and what was or may be another one; "
+        f"`seqrec train DATA --recipe FILE --out RUN`{again} follows it:\n\n```toml\n{recipe}\n```"
     )
 
 
