@@ -104,7 +104,8 @@ class Interactions:
         time_col: str | None = None,
         rating_col: str | None = None,
     ) -> Interactions:
-        """The log in a Parquet file, the files of a glob, or a folder of shards, in name order.
+        """The log in a Parquet file, the files of a glob, or a folder of shards, in name order:
+        numbers count by value.
 
         Raises:
             DataError: names the file, row, column and value that cannot be used.
