@@ -104,8 +104,9 @@ class Interactions:
         time_col: str | None = None,
         rating_col: str | None = None,
     ) -> Interactions:
-        """The log in a Parquet file, the files of a glob, or a folder of shards, in name order:
-        numbers count by value.
+        """The log in a Parquet file, the files of a glob, or a folder of shards, in name order.
+
+        Numbers in names count by value: part-10 comes after part-9.
 
         Raises:
             DataError: names the file, row, column and value that cannot be used.
