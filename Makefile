@@ -81,7 +81,7 @@ bench-peers: $(VENV)/extension.stamp ## time RecBole, RecTools, RePlay and other
 	$(PY) benches/peers/run.py --out benches/results/peers.json
 
 bench-peers-training: $(VENV)/extension.stamp ## time their training steps beside it
-	$(PY) benches/peers/run.py --training --rounds 3 --out benches/results/peers-training.json
+	$(PY) benches/peers/run.py --training --rounds 5 --out benches/results/peers-training.json
 
 bench-peers-quality: $(VENV)/extension.stamp ## validation ndcg@10 after minutes of their training: PREPARED=ml-1m, a prepared folder
 	$(PY) benches/peers/quality.py $(or $(PREPARED),ml-1m) --out benches/results/quality
