@@ -68,14 +68,13 @@ def train(
         },
         "--set": config.parse_assignments(settings or []),
     }
-    resolve(layers)  # a wrong option is told at once, and not when the data have been read
+    wanted = resolve(layers)[0].training.device  # wrong options are told before the data are read
     keep_freed_memory()
     cut = Dataset.load(data).split(split.value)
-    run_config, origins = resolve(layers, cut)
     if print_config:
-        typer.echo(to_toml(run_config, origins))
+        typer.echo(to_toml(*resolve(layers, cut)))
         return
-    with launched_ranks(run_config.training.device) as first:
+    with launched_ranks(wanted) as first:
         if first and resume and state_to_resume(out, resume=True) is None:
             typer.echo(f"{out} holds no state to go on from: training begins anew", err=True)
         run = fit_layers(layers, cut, folder=out, resume=resume, overwrite=overwrite)

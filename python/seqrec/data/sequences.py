@@ -61,8 +61,9 @@ class Sequences:
 
     def check_items(self, n_items: int) -> None:
         """Raises DataError if an id lies outside the catalogue 1..=n_items."""
-        for item in (int(self.items.min(initial=n_items)), int(self.items.max(initial=0))):
-            if item > n_items or (item < 1 and len(self.items)):
+        ends = (self.items.min(), self.items.max()) if len(self.items) else ()
+        for item in map(int, ends):
+            if not 1 <= item <= n_items:
                 raise DataError(f"sequences: item id {item} is outside 1..={n_items}")
 
     def user(self, user: int) -> NDArray[np.int32]:

@@ -125,12 +125,8 @@ def _parquet_paths(path: str | Path) -> list[Path]:
     """
     place = Path(path)
     if place.is_dir():
-        inside = [
-            p
-            for p in sorted(place.rglob("*"), key=_by_number)
-            if not _is_hidden(p.relative_to(place))
-        ]
-        paths = [p for p in inside if p.is_file() and _is_parquet(p)]
+        inside = (p for p in place.rglob("*") if not _is_hidden(p.relative_to(place)))
+        paths = sorted((p for p in inside if p.is_file() and _is_parquet(p)), key=_by_number)
         if not paths:
             raise DataError(f"{place} holds no Parquet file ({', '.join(PARQUET_SUFFIXES)})")
         return paths
@@ -144,10 +140,10 @@ def _parquet_paths(path: str | Path) -> list[Path]:
     return paths
 
 
-def _by_number(path: Path) -> list[tuple[str | int, ...]]:
-    """A key that sorts names by their text, and runs of digits by the numbers that they are."""
-    pieces = [re.split(r"([0-9]+)", part) for part in path.parts]
-    return [tuple(int(p) if p.isdecimal() else p for p in part) for part in pieces]
+def _by_number(path: Path) -> tuple[list[list[str | int]], Path]:
+    """A key that sorts names by their text, runs of digits by their numbers, and then "01", "1"."""
+    pieces = [re.split(r"(\d+)", part) for part in path.parts]  # every second one is a number
+    return [[int(p) if p.isdecimal() else p for p in part] for part in pieces], path
 
 
 def _is_parquet(path: Path) -> bool:

@@ -112,6 +112,14 @@ def test_numbers_in_the_names_of_shards_count_by_value(tmp_path, pattern):
     assert rows(log) == [(1, "a"), (2, "a"), (10, "a"), (11, "a")]
 
 
+def test_names_of_one_number_and_other_digits_have_an_order(tmp_path):
+    for item, name in enumerate(["a", "٣", "1", "01"]):
+        write(tmp_path / "out" / f"{name}.parquet", [item], ["a"])
+    assert rows(Interactions.from_parquet(tmp_path / "out")) == [
+        (3, "a"), (2, "a"), (1, "a"), (0, "a"),
+    ]  # fmt: skip
+
+
 def test_a_frame_with_a_column_twice_is_refused_by_name():
     frame = pd.DataFrame([[1, 2, 3]], columns=["user_id", "item_id", "item_id"])
     with pytest.raises(DataError, match=r"(?s)data frame: .*item_id"):
