@@ -34,12 +34,26 @@ def read(cls: type[T], table: Mapping[str, Any], path: str = "") -> T:
     names = [f.name for f in dataclasses.fields(cls)]  # type: ignore[arg-type]
     for key in table:
         if key not in names:
+            places = _places(key, hints)
+            if places:
+                here = ", ".join(f"`{path}{place}`" for place in places)
+                raise ConfigError(f"unknown option `{path}{key}`: did you mean {here}?")
             raise unknown_key(f"{path}{key}", key, names)
     values = {key: _typed(hints[key], value, f"{path}{key}") for key, value in table.items()}
     try:
         return cls(**values)
     except TypeError as error:
         raise ConfigError(f"{path or 'config'}: {error}") from None
+
+
+def _places(key: str, hints: Mapping[str, Any]) -> list[str]:
+    """Where a key stands in the tables inside a config: `training.lr` for `lr`."""
+    found = []
+    for name, hint in hints.items():
+        for part in (hint, *typing.get_args(hint)):
+            if dataclasses.is_dataclass(part) and key in {f.name for f in dataclasses.fields(part)}:
+                found.append(f"{name}.{key}")
+    return found
 
 
 def unknown_key(path: str, key: str, known: Iterable[str]) -> ConfigError:

@@ -98,6 +98,32 @@ def test_recommend_writes_parquet_for_known_users(place):
     assert frame.user_id.nunique() == 200
 
 
+def test_recommend_writes_csv_where_the_name_says_so(place):
+    command = ("recommend", "run", "--data", "data", "--user", "1", "-k", 3)
+    printed, _ = seqrec(*command, cwd=place)
+    seqrec(*command, "--out", "known.csv", cwd=place)
+    written = pd.read_csv(place / "known.csv")
+    pd.testing.assert_frame_equal(written, pd.read_csv(io.StringIO(printed)))
+
+
+def test_a_table_of_another_format_is_refused_before_the_test_part_is_read(place):
+    ledger = place / "run" / "ledger.jsonl"
+    before = ledger.read_bytes() if ledger.exists() else b""
+    command = ("evaluate", "data", "--run", "run", "--part", "test", "--per-user", "users.xlsx")
+    _, said = seqrec(*command, cwd=place, code=2)
+    assert "`--per-user` is 'users.xlsx'" in said
+    assert (ledger.read_bytes() if ledger.exists() else b"") == before
+
+
+def test_a_reader_that_leaves_ends_the_command_quietly(place):
+    command = [*PROGRAM, "recommend", "run", "--data", "data"]
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(command, cwd=place, stdout=writer, stderr=subprocess.PIPE, text=True)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
 def test_a_finished_run_is_not_trained_over(place):
     _, said = seqrec("train", "data", "--out", "run", "--model", "lstm", "--task", "next_item",
                      *QUICK, cwd=place, code=5)  # fmt: skip

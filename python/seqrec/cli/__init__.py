@@ -1,7 +1,8 @@
 """The command line `seqrec`: one file a verb, each a thin shell over the library.
 
 Nothing heavy is imported before a command runs, so that `--help` answers at once. Exit codes:
-0 done, 1 a defect of ours, 2 options, 3 data, 4 checkpoint, 5 resources, 130 SIGINT, 143 SIGTERM.
+0 done, 1 a defect of ours, 2 options, 3 data, 4 checkpoint, 5 resources, 130 SIGINT, 141 SIGPIPE,
+143 SIGTERM.
 """
 
 from __future__ import annotations
@@ -85,10 +86,11 @@ def run(arguments: list[str]) -> int:
         return 2
     except (typer.Abort, KeyboardInterrupt):
         return _complain("interrupted", 130)
-    except BrokenPipeError:
-        # The reader of our output has gone, as `head` does: nobody is left to tell.
+    except (BrokenPipeError, SystemExit):
+        # The reader of our output has gone, as `head` does: nobody is left to tell. (Where that
+        # comes to light inside a command, typer exits.)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        return 141
     except OSError as error:
         if os.environ.get("SEQREC_DEBUG"):
             raise

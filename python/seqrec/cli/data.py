@@ -35,7 +35,7 @@ def movielens(
 
 @app.command()
 def simulate(
-    out: Annotated[Path, typer.Option("--out", "-o", help="Parquet file to write.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="File to write: .parquet or .csv.")],
     preset: Annotated[
         str, typer.Option(help="The shape: demo (seconds), ml-1m (dense) or films (sparse).")
     ] = "demo",
@@ -46,16 +46,18 @@ def simulate(
     overwrite: Overwrite = False,
 ) -> None:
     """Draw a log from a documented generative model whose best possible prediction is known."""
+    import pyarrow as pa
+
     from seqrec import simulation
     from seqrec.errors import ResourceError
-    from seqrec.files import whole_file
+    from seqrec.table import check_name, write_table
 
+    check_name(out, "--out")
     if out.exists() and not overwrite:
         raise ResourceError(f"{out} exists: give --overwrite to replace it")
     settings = simulation.preset(
         preset, seed=seed, users=users, items=items, mean_length=mean_length
     )
     frame = simulation.simulate(settings).to_pandas()
-    with whole_file(out) as aside:
-        frame.to_parquet(aside, index=False)
+    write_table(out, pa.Table.from_pandas(frame, preserve_index=False))
     typer.echo(f"{out}: {settings.users:,} users, {settings.items:,} items, {len(frame):,} actions")

@@ -26,7 +26,7 @@ def evaluate(
         typer.Option(help="How the data set is cut (with --predictions) [default: leave_one_out]"),
     ] = None,
     per_user: Annotated[
-        Path | None, typer.Option(help="Parquet to write the results of each user to.")
+        Path | None, typer.Option(help=".parquet or .csv to write each user's results to.")
     ] = None,
     output: Output = Format.TEXT,
 ) -> None:
@@ -35,9 +35,12 @@ def evaluate(
     from seqrec.errors import ConfigError
     from seqrec.evaluation import judge
     from seqrec.experiment import load
+    from seqrec.table import check_name
 
     if (run is None) == (predictions is None):
         raise ConfigError("give either --run or --predictions")
+    if per_user is not None:
+        check_name(per_user, "--per-user")
     dataset = Dataset.load(data)
     if run is not None and (task is not None or split is not None):
         raise ConfigError("--task and --split go with --predictions: a run has its own")

@@ -50,14 +50,18 @@ def recommend(
         str, typer.Option(help="Unknown items: skip (and count) or error.")
     ] = "skip",
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Parquet to write; else CSV is printed.")
+        Path | None,
+        typer.Option("--out", "-o", help=".parquet or .csv to write; else CSV is printed."),
     ] = None,
 ) -> None:
     """Print or write user_id, item_id, score, probability, rank."""
     from seqrec.data import Dataset
     from seqrec.experiment import load
+    from seqrec.table import check_name
 
     _check_source(sequence, sequences, data, user)
+    if out is not None:
+        check_name(out, "--out")
     dataset = None if data is None else Dataset.load(data)
     loaded = load(run, dataset=dataset)
     options = {
@@ -93,8 +97,10 @@ def _check_source(
 
 
 def _write(frame: pd.DataFrame, out: Path | None) -> None:
-    """Writes the lists as Parquet, or prints them as CSV; says what was left out."""
-    from seqrec.files import whole_file
+    """Writes the lists, or prints them as CSV; says what was left out."""
+    import pyarrow as pa
+
+    from seqrec.table import write_table
 
     skipped = frame.attrs["unknown_items"]
     if skipped:
@@ -104,8 +110,7 @@ def _write(frame: pd.DataFrame, out: Path | None) -> None:
     if out is None:
         typer.echo(frame.to_csv(index=False), nl=False)
         return
-    with whole_file(out) as aside:
-        frame.to_parquet(aside, index=False)
+    write_table(out, pa.Table.from_pandas(frame, preserve_index=False))
     typer.echo(f"{out}: {len(frame):,} recommendations for {frame.user_id.nunique():,} users")
 
 

@@ -64,6 +64,7 @@ def build_audit(dataset: Dataset, removed: dict[str, Any]) -> dict[str, Any]:
         "items": dataset.n_items,
         "actions": dataset.n_events,
         "density": dataset.n_events / (dataset.n_users * dataset.n_items),
+        "ids": {"users": _kind(dataset.user_ids), "items": _kind(dataset.item_ids)},
         "lengths": {
             "mean": dataset.n_events / dataset.n_users,
             **dict(zip(_QUANTILES, map(int, quantiles), strict=True)),
@@ -112,9 +113,17 @@ def _lines(audit: dict[str, Any]) -> list[tuple[str, Any]]:
          else _share(evaluation["later_share"])),
         ("fingerprint", audit["fingerprint"]),
     ]  # fmt: skip
+    if "ids" in audit:  # data sets that were prepared before this was told lack it
+        lines.insert(
+            4, ("ids of users, of items", f"{audit['ids']['users']}, {audit['ids']['items']}")
+        )
     if "small_of" in source:
         lines.insert(-1, ("small: a tenth of the users of", source["small_of"]))
     return lines
+
+
+def _kind(vocabulary: Vocabulary) -> str:
+    return "integers" if vocabulary.is_integer else "text"
 
 
 def _share(value: float | None) -> str:

@@ -28,12 +28,13 @@ from seqrec.evaluation.intervals import (
     mean_difference,
     mean_estimates,
 )
-from seqrec.evaluation.per_user import check_same_users, write_table
+from seqrec.evaluation.per_user import check_same_users
 from seqrec.evaluation.protocol import evaluation_protocol
 from seqrec.evaluation.ranking import Counts, Ties, count, first_items, ranks
 from seqrec.evaluation.report import Report
 from seqrec.evaluation.scorers import NextItemScorer, Scores, check_finite, check_shape, host_scores
 from seqrec.evaluation.shards import shard
+from seqrec.table import write_table
 
 METRICS = ("hit", "ndcg", "mrr", "recall")
 
@@ -149,7 +150,7 @@ class NextItemResult:
         return pa.table({**columns, **self.per_user()})
 
     def write(self, path: Path, user_ids: Vocabulary, item_ids: Vocabulary) -> None:
-        """Writes `table` as Parquet, whole or not at all."""
+        """Writes `table` as Parquet or CSV, as the name says, whole or not at all."""
         write_table(path, self.table(user_ids, item_ids))
 
     def _coverage(self) -> dict[str, float]:

@@ -1,18 +1,14 @@
-"""Results user by user: their files, and the check that two of them can be compared."""
+"""Results user by user, and the check that two of them can be compared."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from seqrec.errors import DataError
 from seqrec.evaluation.protocol import check_same_protocol
-from seqrec.files import whole_file
 
 
 class Evaluated(Protocol):
@@ -32,16 +28,6 @@ class Evaluated(Protocol):
     def protocol(self) -> dict[str, Any]:
         """The rules that were used."""
         ...
-
-
-def write_table(path: Path, table: pa.Table) -> None:
-    """Writes Parquet, whole or not at all.
-
-    Raises:
-        ResourceError: if the file cannot be written.
-    """
-    with whole_file(path) as aside:
-        pq.write_table(table, aside)
 
 
 def check_same_users(first: Evaluated, second: Evaluated) -> None:

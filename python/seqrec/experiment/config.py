@@ -47,9 +47,9 @@ CELL_DEFAULTS: dict[tuple[ModelName, TaskName], dict[str, dict[str, Any]]] = {
     },
 }
 
-# To tell many items apart the LSTM's next item wants wider vectors still, if the training part has
-# what it takes to fill them (docs/experiments.md). A larger catalogue would want memory first.
-WIDE = {"lstm": {"embedding_dim": 512}}
+# To tell many items apart next item wants wider vectors still, if the training part has what it
+# takes to fill them (docs/experiments.md). A larger catalogue would want memory first.
+WIDE = {"lstm": {"embedding_dim": 512}, "bert4rec": {"hidden_size": 256}}
 WIDE_CATALOGUES = range(10_000, 100_001)
 WIDE_ACTIONS = 10  # of an item in the training part, on average
 
@@ -213,12 +213,12 @@ def defaults(
 def catalogue_defaults(model: ModelName, task: TaskName, split: Split) -> dict[str, Any]:
     """The tables of one cell that depend on what is trained on, laid over its `defaults`.
 
-    The LSTM's next item has vectors of 512 for 10,000 to 100,000 items, where the training part has
-    ten actions or more of each, on average.
+    Next item has vectors twice as wide (`WIDE`) for 10,000 to 100,000 items, where the training
+    part has ten actions or more of each, on average.
     """
     n_items, n_actions = split.dataset.n_items, split.train.n_events
     filled = n_items in WIDE_CATALOGUES and n_actions >= WIDE_ACTIONS * n_items
-    return WIDE if filled and (model, task) == ("lstm", "next_item") else {}
+    return {model: WIDE[model]} if filled and task == "next_item" else {}
 
 
 def resolve(

@@ -108,7 +108,9 @@ def catalogue_ids(item_ids: Vocabulary, items: Iterable[Any], what: str) -> NDAr
 
 def _ids(ids: Iterable[Any], what: str) -> list[Any]:
     """The ids as a list; text would be taken for a list of its characters."""
-    check(not isinstance(ids, str | bytes), what, ids, "a list of ids")
+    check(
+        isinstance(ids, Iterable) and not isinstance(ids, str | bytes), what, ids, "a list of ids"
+    )
     return list(ids)
 
 
@@ -165,10 +167,9 @@ def judged_pairs(
             f"option `candidates` has {len(candidates)} lists for {len(queries.labels)} histories: "
             "it must have one for each"
         )
-    counts = np.array([len(asked) for asked in candidates], dtype=np.int64)
-    raw = [
-        item for row, asked in enumerate(candidates) for item in _ids(asked, f"candidates[{row}]")
-    ]
+    asked_ids = [_ids(asked, f"candidates[{row}]") for row, asked in enumerate(candidates)]
+    counts = np.array([len(ids) for ids in asked_ids], dtype=np.int64)
+    raw = [item for ids in asked_ids for item in ids]
     codes = item_ids.encode_known(raw, "candidate {} is unknown to the model")
     rows, places = np.repeat(np.arange(len(counts)), counts), _places(counts)
     asked = np.ones((len(counts), max(1, int(counts.max(initial=1)))), dtype=np.int32)

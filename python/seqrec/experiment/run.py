@@ -27,6 +27,7 @@ from seqrec.experiment.ledger import note_reading, readings
 from seqrec.experiment.reports import keep_report, kept_report
 from seqrec.experiment.scorer import ModelPairScorer, ModelScorer, max_history
 from seqrec.models import LSTM, BERT4Rec
+from seqrec.table import check_name
 from seqrec.training import TrainResult, save_artifact
 
 UNFINISHED = "unfinished"  # the caveat of a run of whose end nothing is known
@@ -65,11 +66,14 @@ class Run:
         Args:
             part: "valid", or "test": each reading of the test part is written into the ledger of
                 the run's folder, and every report says how many there were.
-            per_user: Parquet file to write each user's result to.
+            per_user: .parquet or .csv to write each user's result to.
 
         Raises:
+            ConfigError: for another ending of `per_user`.
             DataError: if the run was loaded without its data set.
         """
+        if per_user is not None:
+            check_name(Path(per_user), "per_user")
         split = self.need_split()
         result = self.results(part)
         if per_user is not None:

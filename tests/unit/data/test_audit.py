@@ -20,6 +20,17 @@ def test_users_items_and_actions_are_counted(audit):
     assert (audit["users"], audit["items"], audit["actions"]) == (3, 5, 9)
 
 
+@pytest.mark.parametrize(
+    ("user", "item", "kinds"),
+    [(1, 7, "integers, integers"), ("u", 7, "text, integers"), (1, "B07", "integers, text")],
+)
+def test_what_the_ids_were_read_as_is_told(make_log, user, item, kinds):
+    audit = make_log((user, item), (user, item)).prepare().audit
+    assert ", ".join(audit["ids"].values()) == kinds
+    lines = [line for line in render(audit).splitlines() if line.startswith("ids of users")]
+    assert [line.split("  ")[-1].strip() for line in lines] == [kinds]
+
+
 def test_the_density_is_actions_over_cells(audit):
     assert audit["density"] == 9 / 15
 

@@ -61,6 +61,15 @@ def test_text_is_no_list_of_ids(run):
         run.recommend(users="1")
 
 
+def test_a_lone_id_is_no_list_of_ids(run):
+    with pytest.raises(ConfigError, match=r"option `sequences\[0\]` is 10: it must be a list"):
+        run.recommend(sequences=[10, 25])
+    with pytest.raises(ConfigError, match="option `users` is 1: it must be a list"):
+        run.recommend(users=1)
+    with pytest.raises(ConfigError, match=r"`candidates\[0\]` is 25"):
+        run.predict_proba([25], users=[1])
+
+
 def test_another_policy_is_refused():
     with pytest.raises(ConfigError, match="`unknown` is 'drop'"):
         new_sequences(IDS, [[10]], "drop")

@@ -139,17 +139,20 @@ LARGE = catalogue(10_000, 10)
     [
         (LARGE, "lstm", "next_item", 512),
         (LARGE, "lstm", "relevance", 128),
-        (LARGE, "bert4rec", "next_item", 128),
+        (LARGE, "bert4rec", "next_item", 256),
+        (LARGE, "bert4rec", "relevance", 128),
         (catalogue(9_999, 10), "lstm", "next_item", 256),
         (catalogue(10_000, 9), "lstm", "next_item", 256),
+        (catalogue(10_000, 9), "bert4rec", "next_item", 128),
     ],
 )
 def test_many_items_with_many_actions_each_get_wide_vectors(split, model, task, width):
     assert split.train.n_events >= 9 * split.dataset.n_items
     config, origins = resolve({"asked": {"model": model, "task": task}}, split)
     assert (config.lstm.embedding_dim if model == "lstm" else config.bert4rec.hidden_size) == width
-    by_rule = origins.get("lstm.embedding_dim") == "default for this catalogue"
-    assert by_rule == (width == 512)
+    by_rule = [key for key, origin in origins.items() if origin == "default for this catalogue"]
+    option = {"lstm": "lstm.embedding_dim", "bert4rec": "bert4rec.hidden_size"}[model]
+    assert by_rule == ([option] if (split, task) == (LARGE, "next_item") else [])
 
 
 def test_a_width_that_is_asked_for_wins_over_that_of_the_catalogue():

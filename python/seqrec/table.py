@@ -1,0 +1,39 @@
+"""Tables that are written where somebody asked for them: as CSV or Parquet, as the name says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
+
+from seqrec.errors import ConfigError
+from seqrec.files import whole_file
+
+_WRITERS = {".parquet": pq.write_table, ".pq": pq.write_table, ".csv": pa_csv.write_csv}
+
+
+def check_name(path: Path, option: str) -> None:
+    """Refuses a name of which `write_table` would not know the format, before any work is done.
+
+    Raises:
+        ConfigError: unless the name ends in .parquet, .pq or .csv; names the option.
+    """
+    if path.suffix.lower() not in _WRITERS:
+        raise ConfigError(
+            f"option `{option}` is {str(path)!r}: it must be a file that ends in .parquet, .pq or "
+            ".csv, which is how the table is written"
+        )
+
+
+def write_table(path: Path, table: pa.Table) -> None:
+    """Writes Parquet or CSV, whole or not at all.
+
+    Raises:
+        ConfigError: for any other name than `check_name` lets pass.
+        ResourceError: if the file cannot be written.
+    """
+    check_name(path, "path")
+    with whole_file(path) as aside:
+        _WRITERS[path.suffix.lower()](table, aside)
