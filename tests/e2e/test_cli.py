@@ -115,6 +115,26 @@ def test_a_table_of_another_format_is_refused_before_the_test_part_is_read(place
     assert (ledger.read_bytes() if ledger.exists() else b"") == before
 
 
+def test_cuts_that_are_given_are_those_of_the_run(place):
+    first, last = json.loads(seqrec("audit", "data", "--json", cwd=place)[0])["times"]
+    cuts = [str(first + (last - first) * tenth // 10) for tenth in (6, 8)]
+    by_time = ("--split", "global_time", "--cuts", *cuts)
+    seqrec("train", "data", "--out", "cut", "--model", "lstm", "--task", "next_item", *QUICK,
+           *by_time, cwd=place)  # fmt: skip
+    report = json.loads(
+        seqrec("evaluate", "data", "--run", "cut", "--format", "json", cwd=place)[0]
+    )
+    assert list(map(str, report["protocol"]["cuts"])) == cuts
+    _, said = seqrec("evaluate", "data", "--run", "cut", *by_time[2:], cwd=place, code=2)
+    assert "a run has its own" in said
+    command = ("prepare", "log.parquet", "--out", "again", *by_time)
+    assert "--export" in seqrec(*command, cwd=place, code=2)[1]
+    seqrec(*command, "--export", "cut-parts", cwd=place)
+    assert json.loads((place / "cut-parts/protocol.json").read_text())["cuts"] == [*map(int, cuts)]
+    command = ("train", "data", "--out", "x", "--model", "lstm", "--task", "next_item")
+    assert "leave_one_out has none" in seqrec(*command, *by_time[2:], cwd=place, code=2)[1]
+
+
 def test_a_reader_that_leaves_ends_the_command_quietly(place):
     command = [*PROGRAM, "recommend", "run", "--data", "data"]
     reader, writer = os.pipe()

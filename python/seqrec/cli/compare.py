@@ -9,6 +9,7 @@ import typer
 
 from seqrec.allocator import keep_freed_memory
 from seqrec.cli.options import (
+    Cuts,
     Format,
     Model,
     Output,
@@ -34,6 +35,7 @@ def run(
     ] = None,
     part: Annotated[PartName, typer.Option(help="Which part is judged.")] = PartName.TEST,
     split: Split = SplitName.LEAVE_ONE_OUT,
+    cuts: Cuts = None,
     recipes: Annotated[
         Path | None,
         typer.Option(help="Folder of NAME-MODEL-TASK.toml, NAME being that of the DATA folder."),
@@ -63,7 +65,7 @@ def run(
         name: {cell: config.read_toml(path) for cell, path in paths.items()}
         for name, paths in found.items()
     }
-    splits = {folder.name: Dataset.load(folder).split(split.value) for folder in data}
+    splits = {folder.name: Dataset.load(folder).split(split.value, cuts) for folder in data}
     if len(splits) < len(data):
         raise ConfigError("two of the data sets have folders of one name: tables need two")
     done = []

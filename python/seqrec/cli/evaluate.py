@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from seqrec.cli.options import Format, Output, PartName, Question, SplitName
+from seqrec.cli.options import Cuts, Format, Output, PartName, Question, SplitName
 
 
 def evaluate(
@@ -25,6 +25,7 @@ def evaluate(
         SplitName | None,
         typer.Option(help="How the data set is cut (with --predictions) [default: leave_one_out]"),
     ] = None,
+    cuts: Cuts = None,
     per_user: Annotated[
         Path | None, typer.Option(help=".parquet or .csv to write each user's results to.")
     ] = None,
@@ -42,12 +43,12 @@ def evaluate(
     if per_user is not None:
         check_name(per_user, "--per-user")
     dataset = Dataset.load(data)
-    if run is not None and (task is not None or split is not None):
-        raise ConfigError("--task and --split go with --predictions: a run has its own")
+    if run is not None and (task, split, cuts) != (None, None, None):
+        raise ConfigError("--task, --split and --cuts go with --predictions: a run has its own")
     if run is not None:
         report = load(run, dataset=dataset).evaluate(part.value, per_user=per_user)
     elif predictions is not None and task is not None:
-        cut = dataset.split((split or SplitName.LEAVE_ONE_OUT).value)
+        cut = dataset.split((split or SplitName.LEAVE_ONE_OUT).value, cuts)
         judged = cut.part(part.value)
         frame = read_parquet(predictions)
         result = judge(frame, cut, judged, task.value)

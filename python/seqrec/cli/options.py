@@ -70,6 +70,16 @@ Settings = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="Any option of the config: training.lr=1e-3"),
 ]
 Split = Annotated[SplitName, typer.Option("--split", help="How the data set is cut.")]
+Cuts = Annotated[
+    tuple[int, int] | None,
+    typer.Option(
+        "--cuts",
+        metavar="FIRST SECOND",
+        help="Where --split global_time cuts: validation begins at FIRST, the test at SECOND, in "
+        "the unit of the timestamps [default: their 0.8 and 0.9 quantiles]",
+        show_default=False,
+    ),
+]
 Output = Annotated[Format, typer.Option("--format", help="How the result is printed.")]
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from seqrec.cli.options import Overwrite, Repeats, Split, SplitName
+from seqrec.cli.options import Cuts, Overwrite, Repeats, Split, SplitName
 
 
 def prepare(
@@ -40,6 +40,7 @@ def prepare(
         Path | None, typer.Option(help="Folder for the parts and pairs, for other libraries.")
     ] = None,
     split: Split = SplitName.LEAVE_ONE_OUT,
+    cuts: Cuts = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Encode, sort, filter and store a log; print the audit."""
@@ -50,10 +51,10 @@ def prepare(
     from seqrec.data.prepare import prepare as filter_and_number
     from seqrec.errors import ConfigError
 
-    if export is None and split is not SplitName.LEAVE_ONE_OUT:
+    if export is None and (split, cuts) != (SplitName.LEAVE_ONE_OUT, None):
         raise ConfigError(
-            "--split cuts what --export writes, and nothing else: name a folder by --export, or "
-            "give --split to train, evaluate and compare"
+            "--split and --cuts cut what --export writes, and nothing else: name a folder by "
+            "--export, or give them to train, evaluate and compare"
         )
     config = PrepareConfig(min_user=min_user, min_item=min_item, repeats=repeats.value)
     _refuse_places(out, export, overwrite=overwrite)
@@ -67,7 +68,7 @@ def prepare(
     if small:
         dataset = dataset.small()
     if export is not None:  # first, since it is what a data set can fail at
-        export_split(dataset.split(split.value), export, overwrite=overwrite)
+        export_split(dataset.split(split.value, cuts), export, overwrite=overwrite)
     dataset.save(out, overwrite=overwrite)
     typer.echo(render(dataset.audit))
     if export is not None:

@@ -22,7 +22,8 @@ def recommend(
         list[str] | None,
         typer.Option(
             "--sequence",
-            help="Items of somebody new, oldest first: a,b,c (repeatable); '' for nobody known.",
+            help="Items of somebody new, oldest first: a,b,c (repeatable); '' for nobody known. "
+            "Ids with commas: --sequences.",
         ),
     ] = None,
     sequences: Annotated[

@@ -9,6 +9,7 @@ import typer
 
 from seqrec.allocator import keep_freed_memory
 from seqrec.cli.options import (
+    Cuts,
     DataFolder,
     Model,
     Overwrite,
@@ -29,6 +30,7 @@ def train(
         Path | None, typer.Option(help="TOML file of options; the flags below win over it.")
     ] = None,
     split: Split = SplitName.LEAVE_ONE_OUT,
+    cuts: Cuts = None,
     epochs: Annotated[int | None, typer.Option(help="training.epochs")] = None,
     seed: Annotated[int | None, typer.Option(help="training.seed")] = None,
     device: Annotated[str | None, typer.Option(help="training.device: auto, cpu, cuda...")] = None,
@@ -70,7 +72,7 @@ def train(
     }
     wanted = resolve(layers)[0].training.device  # wrong options are told before the data are read
     keep_freed_memory()
-    cut = Dataset.load(data).split(split.value)
+    cut = Dataset.load(data).split(split.value, cuts)
     if print_config:
         typer.echo(to_toml(*resolve(layers, cut)))
         return

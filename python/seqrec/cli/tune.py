@@ -9,6 +9,7 @@ import typer
 
 from seqrec.allocator import keep_freed_memory
 from seqrec.cli.options import (
+    Cuts,
     DataFolder,
     Format,
     Model,
@@ -40,6 +41,7 @@ def tune(
         ),
     ] = None,
     split: Split = SplitName.LEAVE_ONE_OUT,
+    cuts: Cuts = None,
     trials: Annotated[int, typer.Option(min=1, help="Trials in the folder in the end.")] = 20,
     max_minutes: Annotated[
         float | None, typer.Option(help="Begin no trial after so many minutes.")
@@ -93,7 +95,7 @@ def tune(
     for chatty in ("optuna.study", "optuna.storages"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     found = search_options(
-        Dataset.load(data).split(split.value),
+        Dataset.load(data).split(split.value, cuts),
         layers=layers,
         folder=out,
         space=config.read_toml(space) if space else None,

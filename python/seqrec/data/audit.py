@@ -57,7 +57,7 @@ def build_audit(dataset: Dataset, removed: dict[str, Any]) -> dict[str, Any]:
         dataset: its `audit` and `fingerprint` are not read.
         removed: rows read and removed on the way from the source; kept under "source".
     """
-    lengths = np.diff(dataset.offsets)
+    lengths, times = np.diff(dataset.offsets), dataset.times
     quantiles = np.quantile(lengths, list(_QUANTILES.values()), method="inverted_cdf")
     return {
         "users": dataset.n_users,
@@ -65,6 +65,7 @@ def build_audit(dataset: Dataset, removed: dict[str, Any]) -> dict[str, Any]:
         "actions": dataset.n_events,
         "density": dataset.n_events / (dataset.n_users * dataset.n_items),
         "ids": {"users": _kind(dataset.user_ids), "items": _kind(dataset.item_ids)},
+        "times": None if times is None else [int(times.min()), int(times.max())],
         "lengths": {
             "mean": dataset.n_events / dataset.n_users,
             **dict(zip(_QUANTILES, map(int, quantiles), strict=True)),
@@ -113,10 +114,10 @@ def _lines(audit: dict[str, Any]) -> list[tuple[str, Any]]:
          else _share(evaluation["later_share"])),
         ("fingerprint", audit["fingerprint"]),
     ]  # fmt: skip
-    if "ids" in audit:  # data sets that were prepared before this was told lack it
-        lines.insert(
-            4, ("ids of users, of items", f"{audit['ids']['users']}, {audit['ids']['items']}")
-        )
+    if "ids" in audit:  # data sets that were prepared before these were told lack them
+        lines.insert(4, ("ids of users, of items", " / ".join(audit["ids"].values())))
+        if has_times:
+            lines.insert(5, ("timestamps, first / last", " / ".join(map(str, audit["times"]))))
     if "small_of" in source:
         lines.insert(-1, ("small: a tenth of the users of", source["small_of"]))
     return lines

@@ -1,4 +1,5 @@
 import json
+import re
 
 import pytest
 
@@ -22,13 +23,18 @@ def test_users_items_and_actions_are_counted(audit):
 
 @pytest.mark.parametrize(
     ("user", "item", "kinds"),
-    [(1, 7, "integers, integers"), ("u", 7, "text, integers"), (1, "B07", "integers, text")],
+    [(1, 7, "integers / integers"), ("u", 7, "text / integers"), (1, "B07", "integers / text")],
 )
 def test_what_the_ids_were_read_as_is_told(make_log, user, item, kinds):
     audit = make_log((user, item), (user, item)).prepare().audit
-    assert ", ".join(audit["ids"].values()) == kinds
+    assert " / ".join(audit["ids"].values()) == kinds
     lines = [line for line in render(audit).splitlines() if line.startswith("ids of users")]
     assert [line.split("  ")[-1].strip() for line in lines] == [kinds]
+
+
+def test_the_first_and_the_last_time_are_told(audit):
+    assert audit["times"] == [1, 12]
+    assert re.search(r"^timestamps, first / last +1 / 12$", render(audit), re.MULTILINE)
 
 
 def test_the_density_is_actions_over_cells(audit):
@@ -68,6 +74,7 @@ def test_later_training_events_are_a_share_averaged_over_users(audit):
 def test_without_times_shares_are_absent(make_log):
     audit = make_log((1, 1), (1, 2), (1, 3)).prepare().audit
     assert audit["same_time_share"] is None
+    assert audit["times"] is None
     assert audit["leave_one_out"]["later_share"] is None
 
 
