@@ -127,7 +127,7 @@ def test_cuts_that_are_given_are_those_of_the_run(place):
     assert list(map(str, report["protocol"]["cuts"])) == cuts
     _, said = seqrec("evaluate", "data", "--run", "cut", *by_time[2:], cwd=place, code=2)
     assert "a run has its own" in said
-    command = ("prepare", "log.parquet", "--out", "again", *by_time)
+    command = ("prepare", "log.parquet", "--out", "cut-data", *by_time)
     assert "--export" in seqrec(*command, cwd=place, code=2)[1]
     seqrec(*command, "--export", "cut-parts", cwd=place)
     assert json.loads((place / "cut-parts/protocol.json").read_text())["cuts"] == [*map(int, cuts)]
@@ -204,7 +204,7 @@ def test_print_config_shows_every_option_with_its_origin(place):
         (["train", "data", "--out", "x", "--task", "next_item"], 2, "`model` is missing"),
         (["evaluate", "data", "--run", "data"], 4, "data"),
         (["evaluate", "data"], 2, "--run or --predictions"),
-        (["evaluate", "data", "--run", "run", "--task", "next_item"], 2, "--task and --split go"),
+        (["evaluate", "data", "--run", "run", "--task", "next_item"], 2, "--task, --split and --cuts"),
         (["train", "data", "--out", "run", "--model", "lstm", "--task", "next_item", "--resume",
           "--overwrite"], 2, "not both"),
         (["compare", "run", "data", "data", "--out", "cells"], 2, "folders of one name"),
@@ -317,7 +317,7 @@ def test_what_would_be_refused_after_the_log_is_refused_before(place, tmp_path):
         (["--out", "new", "--export", "new/parts"], "lies inside --out new"),
         (["--out", "new/data", "--export", "new"], "lies inside --export new"),
         (["--out", "data/new"], "which is a seqrec data set and can hold nothing else"),
-        (["--out", "new", "--split", "global_time"], "--split cuts what --export writes"),
+        (["--out", "new", "--split", "global_time"], "--split and --cuts cut what --export writes"),
     ):
         code = 2 if "lies" in said or "cuts" in said else 5 if "nothing else" in said else 3
         _, err = seqrec("prepare", "no-such-log.parquet", *arguments, cwd=place, code=code)
