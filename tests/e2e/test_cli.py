@@ -204,7 +204,7 @@ def test_print_config_shows_every_option_with_its_origin(place):
         (["train", "data", "--out", "x", "--task", "next_item"], 2, "`model` is missing"),
         (["evaluate", "data", "--run", "data"], 4, "data"),
         (["evaluate", "data"], 2, "--run or --predictions"),
-        (["evaluate", "data", "--run", "run", "--task", "next_item"], 2, "--task, --split and --cuts"),
+        (["evaluate", "data", "--run", "run", "--task", "next_item"], 2, "--split and --cuts go"),
         (["train", "data", "--out", "run", "--model", "lstm", "--task", "next_item", "--resume",
           "--overwrite"], 2, "not both"),
         (["compare", "run", "data", "data", "--out", "cells"], 2, "folders of one name"),
