@@ -34,11 +34,7 @@ def read(cls: type[T], table: Mapping[str, Any], path: str = "") -> T:
     names = [f.name for f in dataclasses.fields(cls)]  # type: ignore[arg-type]
     for key in table:
         if key not in names:
-            places = _places(key, hints)
-            if places:
-                here = ", ".join(f"`{path}{place}`" for place in places)
-                raise ConfigError(f"unknown option `{path}{key}`: did you mean {here}?")
-            raise unknown_key(f"{path}{key}", key, names)
+            raise unknown_key(f"{path}{key}", key, _places(key, hints) or names)
     values = {key: _typed(hints[key], value, f"{path}{key}") for key, value in table.items()}
     try:
         return cls(**values)
@@ -67,10 +63,13 @@ def unknown_value(name: str, value: object, known: Iterable[str]) -> ConfigError
 
 
 def _nearest(word: str, known: Iterable[str]) -> str:
-    """The known name that is most like a word; all of them where none is."""
+    """The known names that end in a word, or the one most like it; all of them where none is."""
     known = sorted(known)
-    near = difflib.get_close_matches(word, known, n=1)
-    return f"did you mean `{near[0]}`?" if near else f"known: {', '.join(known)}"
+    near = [name for name in known if name.endswith(f".{word}")]
+    near = near or difflib.get_close_matches(word, known, n=1)
+    if not near:
+        return f"known: {', '.join(known)}"
+    return f"did you mean {', '.join(f'`{name}`' for name in near)}?"
 
 
 def check(allowed: bool, name: str, value: object, rule: str) -> None:

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
-from seqrec.errors import ConfigError
+from seqrec.config import check
 from seqrec.files import whole_file
 
 _WRITERS = {".parquet": pq.write_table, ".pq": pq.write_table, ".csv": pa_csv.write_csv}
@@ -20,11 +20,8 @@ def check_name(path: Path, option: str) -> None:
     Raises:
         ConfigError: unless the name ends in .parquet, .pq or .csv; names the option.
     """
-    if path.suffix.lower() not in _WRITERS:
-        raise ConfigError(
-            f"option `{option}` is {str(path)!r}: it must be a file that ends in .parquet, .pq or "
-            ".csv, which is how the table is written"
-        )
+    rule = "a file that ends in .parquet, .pq or .csv, which is how the table is written"
+    check(path.suffix.lower() in _WRITERS, option, str(path), rule)
 
 
 def write_table(path: Path, table: pa.Table) -> None:
