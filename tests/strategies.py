@@ -83,7 +83,7 @@ def stores(draw: st.DrawFn, min_length: int = 0, n_items: int = N_ITEMS) -> Stor
 def policies(draw: st.DrawFn) -> tuple[str, int, int]:
     """(policy, width, stride)."""
     width = draw(st.integers(1, 8))
-    policy = draw(st.sampled_from(["last", "sliding", "random"]))
+    policy = draw(st.sampled_from(["last", "sliding", "random", "prefixes"]))
     return policy, width, draw(st.integers(1, width))
 
 

@@ -35,13 +35,18 @@ def test_kernel_equals_its_twin(data, some, windows, seed, epoch):
 
 def test_window_0_is_the_last_items_for_every_policy():
     some = store([1, 2, 3, 4, 5])
-    for policy in ("last", "sliding", "random"):
+    for policy in ("last", "sliding", "random", "prefixes"):
         assert windows_of(some, (policy, 3, 2), [(0, 0)]) == [[3, 4, 5]]
 
 
 def test_sliding_windows_step_back_to_the_first_item():
     found = windows_of(store([1, 2, 3, 4, 5, 6]), ("sliding", 3, 2), [(0, 0), (0, 1), (0, 2)])
     assert found == [[4, 5, 6], [2, 3, 4], [1, 2]]
+
+
+def test_prefixes_end_with_every_item_but_the_first():
+    found = windows_of(store([1, 2, 3, 4, 5]), ("prefixes", 3, 1), [(0, k) for k in range(4)])
+    assert found == [[3, 4, 5], [2, 3, 4], [1, 2, 3], [1, 2]]
 
 
 def test_random_windows_start_uniformly():
@@ -60,7 +65,7 @@ def test_random_windows_change_with_the_epoch():
     assert windows_of(some, windows, rows) != windows_of(some, windows, rows, epoch=1)
 
 
-@pytest.mark.parametrize(("policy", "high"), [("last", 0), ("sliding", 2)])
+@pytest.mark.parametrize(("policy", "high"), [("last", 0), ("sliding", 2), ("prefixes", 2)])
 def test_a_window_that_does_not_exist_is_refused(policy, high):
     some = store([1, 2, 3, 4, 5, 6])
     with pytest.raises(DataError, match=rf"`ks`\[1\] is 3, outside 0..={high}"):
@@ -70,7 +75,7 @@ def test_a_window_that_does_not_exist_is_refused(policy, high):
 @pytest.mark.parametrize(
     ("windows", "option"),
     [
-        (("lats", 3, 1), "`policy` is lats: it must be last, sliding or random"),
+        (("lats", 3, 1), "`policy` is lats: it must be last, sliding, random or prefixes"),
         (("last", 0, 1), "`width` is 0"),
         (("sliding", 3, 0), "`stride` is 0"),
         (("sliding", 3, 4), "`stride` is 4"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reference.seed import ORDER, WINDOW, Stream
-from reference.window import count
+from reference.window import count, step
 
 Row = tuple[int, int, int]
 
@@ -21,8 +21,7 @@ def windows(
         if n == 0 or n < min_length:
             continue
         for k in range(count(policy, n, width, stride, overlap)):
-            left = n - k * stride if policy == "sliding" else n
-            rows.append((user, k, min(left, width)))
+            rows.append((user, k, min(n - k * step(policy, stride), width)))
     return arrange(rows, 2**31, *order)
 
 

@@ -13,7 +13,7 @@ def count(policy: str, n: int, width: int, stride: int, overlap: int) -> int:
         return 1 + ceil(max(n - width, 0) / stride)
     if policy == "random":
         return max(1, ceil((n - overlap) / (width - overlap)))
-    return 1
+    return max(1, n - 1) if policy == "prefixes" else 1
 
 
 def cut(
@@ -24,5 +24,10 @@ def cut(
     if policy == "random" and k > 0:
         start = Stream(*key, WINDOW).below(max(n - width, 0) + 1)
         return start, min(start + width, n)
-    stop = n - k * stride if policy == "sliding" else n
+    stop = n - k * step(policy, stride)
     return max(stop - width, 0), stop
+
+
+def step(policy: str, stride: int) -> int:
+    """How many items sooner than the one before a window ends, where no chance decides."""
+    return {"sliding": stride, "prefixes": 1}.get(policy, 0)

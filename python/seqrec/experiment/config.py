@@ -47,11 +47,27 @@ CELL_DEFAULTS: dict[tuple[ModelName, TaskName], dict[str, dict[str, Any]]] = {
     },
 }
 
-# To tell many items apart next item wants wider vectors still, if the training part has what it
-# takes to fill them (docs/experiments.md). A larger catalogue would want memory first.
-WIDE = {"lstm": {"embedding_dim": 512}, "bert4rec": {"hidden_size": 256}}
+# To tell many items apart the LSTM's next item wants wider vectors still, if the training part has
+# what it takes to fill them, and a shorter start with them. A larger catalogue would want memory
+# first.
+WIDE = {"lstm": {"embedding_dim": 512}, "start": {"std": 0.03}}
 WIDE_CATALOGUES = range(10_000, 100_001)
 WIDE_ACTIONS = 10  # of an item in the training part, on average
+
+# Short histories leave a cloze little to read, and much of it lies behind what it hides. Where each
+# item is learned from what came before it, BERT4Rec gains from width, from a strong dropout of what
+# meets the items and from biases that start at popularity. A row has one target then, so long
+# histories, of which a cloze has ten in a row, keep it (docs/experiments.md).
+PREFIXES = {
+    "bert4rec": {"hidden_size": 256, "dropout": 0.2, "output_dropout": 0.5},
+    "windows": {"windows": "prefixes"},
+    "cloze": {"last_only_prob": 1.0},
+    "start": {"std": 0.03, "biases": "popularity"},
+    "training": {"epochs": 8, "batch_size": 256},
+}
+SHORT_HISTORY = 32  # items of a user in the training part, on average
+FEW_ACTIONS = 200_000  # in the training part: a cloze of them, too, is learned quickly enough
+MOST_PREFIXES = 10_000_000  # the plan of an epoch keeps each in memory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,15 +226,24 @@ def defaults(
     return config.merge(tables, CELL_DEFAULTS[model, task])
 
 
-def catalogue_defaults(model: ModelName, task: TaskName, split: Split) -> dict[str, Any]:
-    """The tables of one cell that depend on what is trained on, laid over its `defaults`.
+def data_defaults(asked: Mapping[str, Any], split: Split) -> dict[str, Any]:
+    """The default tables that depend on what is trained on, laid over those of the cell.
 
-    Next item has vectors twice as wide (`WIDE`) for 10,000 to 100,000 items, where the training
-    part has ten actions or more of each, on average.
+    The LSTM's next item has `WIDE` vectors for 10,000 to 100,000 items, where the training part has
+    ten actions or more of each, on average. BERT4Rec's next item learns from `PREFIXES` where a
+    user has 32 training actions or fewer, on average, or all users together 200,000 or fewer;
+    unless there are more than ten million, or `asked` has a cloze or other windows.
     """
+    if asked["task"] != "next_item":
+        return {}
     n_items, n_actions = split.dataset.n_items, split.train.n_events
-    filled = n_items in WIDE_CATALOGUES and n_actions >= WIDE_ACTIONS * n_items
-    return {model: WIDE[model]} if filled and task == "next_item" else {}
+    if asked["model"] == "lstm":
+        filled = n_items in WIDE_CATALOGUES and n_actions >= WIDE_ACTIONS * n_items
+        return WIDE if filled else {}
+    windows, n_users = _asked(asked, "windows", "windows"), int((split.train.lengths > 0).sum())
+    few = n_actions <= max(FEW_ACTIONS, SHORT_HISTORY * n_users) and n_actions <= MOST_PREFIXES
+    free = windows is None and "cloze" not in asked
+    return PREFIXES if windows == "prefixes" or (free and few) else {}
 
 
 def resolve(
@@ -236,7 +261,7 @@ def resolve(
             raise ConfigError(f"option `{key}` is missing: name it in the recipe or by --{key}")
     loss, k = _asked(asked, "objective", "loss"), _asked(asked, "evaluation", "k")
     base = defaults(asked["model"], asked["task"], loss=loss, k=k or EvalConfig().k)
-    fitting = {} if split is None else catalogue_defaults(asked["model"], asked["task"], split)
+    fitting = {} if split is None else data_defaults(asked, split)
     tables = config.merge(base, fitting, asked)
     # Before its options are read: what is wrong with them is not what is wrong.
     _refuse_foreign(tables, asked["model"], asked["task"], base["objective"]["loss"])
@@ -246,7 +271,7 @@ def resolve(
         if isinstance(tables["bert4rec"], dict):
             tables["bert4rec"].setdefault("max_seq_len", length)
     return config.read(RunConfig, tables), config.origins(
-        {"default": base, "default for this catalogue": fitting, **layers}
+        {"default": base, "default for this data": fitting, **layers}
     )
 
 

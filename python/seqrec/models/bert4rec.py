@@ -1,18 +1,24 @@
 """BERT4Rec: a bidirectional Transformer over the history (Sun et al., CIKM 2019, section 3).
 
-Next item is the cloze task: hidden vectors at MASK tokens meet every item, <h, e_c> + b_c; at
-inference one MASK follows the last item (section 3.6). Relevance reads the history alone: the mean
-of the last layer's vectors over its tokens meets the candidate, <mean, e_c> + b_c. With
-relevance_head = "inside" the candidate stands in the last place of the row instead, marked by a
-type vector, and the mean h over all tokens gives w^T h + b: the weaker head on every data set that
-was tried (docs/experiments.md).
+Next item is the cloze task (section 3.6): at each MASK the last layer's vector h and the mean m of
+the vectors of the items that the row shows make the user vector, which meets every item,
+
+    u = LayerNorm(h + w sqrt(D) m)                  w learned; m as in the LSTM
+    logit of item c = <u, e_c> + b_c
+
+and at inference one MASK follows the last item. Relevance reads the history alone: the mean of the
+last layer's vectors over its tokens meets the candidate, <mean, e_c> + b_c. With relevance_head =
+"inside" the candidate stands in the last place of the row instead, marked by a type vector, and the
+mean h over all tokens gives w^T h + b: the weaker head on every data set that was tried
+(docs/experiments.md).
 
 # paper: post-LN, positions from the start, a GELU layer before the output, dropout on attention.
 # here: pre-LN with a last LayerNorm, positions from the end, output tied to the items directly and
 # attention dropout by choice: what the best published replications do, and faster on a CPU. And a
 # learned bias of attention for each signed distance (Raffel et al., "T5", JMLR 2020, section 2.1,
 # there shared by the layers and in buckets): a hidden item finds its neighbours sooner
-# (docs/experiments.md).
+# (docs/experiments.md). The mean m is ours: what the item vectors start with counts from the first
+# step on, before attention has learned where to look.
 
 Sequences are padded on the left; attention sees no PAD and positions count from the last token, so
 more padding changes nothing.
@@ -44,8 +50,8 @@ class BERT4RecConfig:
     """Sizes and regularisation of BERT4Rec.
 
     Attributes:
-        hidden_size: D, the width of item vectors and of every layer; on next item 256 for 10,000 to
-            100,000 items with ten training actions of each or more.
+        hidden_size: D, the width of item vectors and of every layer; 256 with `windows.windows`
+            "prefixes", as dropout is 0.2 there and output_dropout 0.5.
         num_layers: Transformer layers.
         num_heads: H attention heads; must divide hidden_size.
         ff_multiplier: width of the feed-forward layer over hidden_size.
@@ -178,15 +184,20 @@ class BERT4Rec(nn.Module):
         self.output_dropout = Dropout(config.output_dropout)
         self.layers = nn.ModuleList(Layer(config) for _ in range(config.num_layers))
         self.norm = nn.LayerNorm(width)
+        if not self.pooled:
+            self.mean_weight = nn.Parameter(torch.empty(()))  # w
+            self.user_norm = nn.LayerNorm(width)
         if self.candidate_inside:
             self.candidate_type = nn.Parameter(torch.empty(width))
             self.relevance = nn.Linear(width, 1)  # w and b
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Normal weights of standard deviation 0.02, zero biases, identity LayerNorms."""
+        """Normal weights of standard deviation 0.02, zero biases, identity LayerNorms, w = 1/2."""
         self.items.reset_parameters()
         nn.init.normal_(self.positions, std=WEIGHT_STD)
+        if not self.pooled:
+            nn.init.constant_(self.mean_weight, 0.5)
         if self.candidate_inside:
             nn.init.normal_(self.candidate_type, std=WEIGHT_STD)
         for module in self.modules():
@@ -204,7 +215,7 @@ class BERT4Rec(nn.Module):
         return len(self.positions)
 
     def forward(self, tokens_BL: Tensor, places_M: Tensor | None = None) -> Tensor:
-        """Hidden vectors of int64 tokens [B, L], padded on the left, MASKs included.
+        """Next item: user vectors u at int64 tokens [B, L], padded on the left, MASKs included.
 
         Returns:
             [B, L, D]; or [M, D] at the given flat places in 0..B*L, which costs less.
@@ -212,8 +223,13 @@ class BERT4Rec(nn.Module):
         Raises:
             DataError: if a row is longer than max_seq_len.
         """
-        positions_LD = self._position_vectors(tokens_BL.shape[1])
-        return self.output_dropout(self._encode(tokens_BL, positions_LD, places_M))
+        L = tokens_BL.shape[1]
+        hidden = self._encode(tokens_BL, self._position_vectors(L), places_M)
+        shown_BL = (tokens_BL != PAD) & (tokens_BL != self.mask_token)
+        scale = self.mean_weight * self.positions.shape[1] ** 0.5
+        means_BD = scale * _mean(self.items(tokens_BL), shown_BL)
+        means = means_BD.unsqueeze(1) if places_M is None else means_BD[places_M // L]
+        return self.output_dropout(self.user_norm(hidden + means))
 
     def pair_logits(self, tokens_RL: Tensor) -> Tensor:
         """Relevance logits [R] of rows of int64 tokens [R, L] whose last token is the candidate.
@@ -227,7 +243,7 @@ class BERT4Rec(nn.Module):
         positions_LD = self._position_vectors(tokens_RL.shape[1])
         marked_LD = torch.cat([positions_LD[:-1], positions_LD[-1:] + self.candidate_type])
         hidden_RLD = self._encode(tokens_RL, marked_LD)
-        return self.relevance(_mean_of_real(hidden_RLD, tokens_RL)).squeeze(1)
+        return self.relevance(_mean(hidden_RLD, tokens_RL != PAD)).squeeze(1)
 
     def item_weight(self) -> tuple[Tensor, Tensor]:
         """The vectors e_c [N, D] and biases b_c [N] of the items 1..N.
@@ -269,7 +285,7 @@ class BERT4Rec(nn.Module):
 
     def _pooled_history(self, histories_BL: Tensor) -> Tensor:
         hidden_BLD = self._encode(histories_BL, self._position_vectors(histories_BL.shape[1]))
-        return self.output_dropout(_mean_of_real(hidden_BLD, histories_BL))
+        return self.output_dropout(_mean(hidden_BLD, histories_BL != PAD))
 
     def _readable(self, histories_BL: Tensor) -> Tensor:
         return histories_BL[:, -(self.max_seq_len - 1) :]
@@ -311,8 +327,8 @@ def _attend(
     return weights_BHLL @ value_BHLK
 
 
-def _mean_of_real(hidden_BLD: Tensor, tokens_BL: Tensor) -> Tensor:
-    """The mean over the tokens that are not PAD: [B, D]; zero for a row without any."""
-    real_BL = (tokens_BL != PAD).to(hidden_BLD.dtype)
-    share_BL = real_BL / real_BL.sum(dim=1, keepdim=True).clamp(min=1)
-    return (share_BL.unsqueeze(1) @ hidden_BLD).squeeze(1)
+def _mean(vectors_BLD: Tensor, wanted_BL: Tensor) -> Tensor:
+    """The mean over the places where the bool [B, L] is true: [B, D]; zero where there is none."""
+    wanted = wanted_BL.to(vectors_BLD.dtype)
+    share_BL = wanted / wanted.sum(dim=1, keepdim=True).clamp(min=1)
+    return (share_BL.unsqueeze(1) @ vectors_BLD).squeeze(1)

@@ -22,6 +22,8 @@ pub enum Policy {
     Sliding,
     /// The last window, then windows that start anywhere, until the history is covered once.
     Random,
+    /// The last `width` items of every beginning of the history that holds two items or more.
+    Prefixes,
 }
 
 impl FromStr for Policy {
@@ -32,10 +34,11 @@ impl FromStr for Policy {
             "last" => Ok(Self::Last),
             "sliding" => Ok(Self::Sliding),
             "random" => Ok(Self::Random),
+            "prefixes" => Ok(Self::Prefixes),
             _ => Err(refuse(
                 "policy",
                 name.to_owned(),
-                "it must be last, sliding or random",
+                "it must be last, sliding, random or prefixes",
             )),
         }
     }
@@ -110,6 +113,7 @@ impl Windows {
                 .saturating_sub(overlap)
                 .div_ceil(self.width - overlap)
                 .max(1),
+            Policy::Prefixes => n.saturating_sub(1).max(1),
         }
     }
 
@@ -118,6 +122,7 @@ impl Windows {
     pub fn length(&self, n: usize, k: usize) -> usize {
         let before_end = match self.policy {
             Policy::Sliding => n.saturating_sub(k.saturating_mul(self.stride)),
+            Policy::Prefixes => n.saturating_sub(k),
             Policy::Last | Policy::Random => n,
         };
         before_end.min(self.width)
@@ -145,6 +150,13 @@ impl Windows {
                 let free = n.saturating_sub(self.width);
                 let start = starts().below(free as u64 + 1) as usize;
                 Some(start..n.min(start + self.width))
+            }
+            Policy::Prefixes => {
+                if k >= self.count(n, 0) {
+                    return None;
+                }
+                let end = n - k;
+                Some(end.saturating_sub(self.width)..end)
             }
         }
     }
@@ -230,7 +242,12 @@ mod tests {
 
     #[test]
     fn an_empty_history_has_one_empty_window() {
-        for policy in [Policy::Last, Policy::Sliding, Policy::Random] {
+        for policy in [
+            Policy::Last,
+            Policy::Sliding,
+            Policy::Random,
+            Policy::Prefixes,
+        ] {
             let windows = Windows::new(policy, 3, 2).unwrap();
             assert_eq!(windows.count(0, 1), 1);
             assert_eq!(windows.cut(0, 0, || stream(0)), Some(0..0));
@@ -257,6 +274,22 @@ mod tests {
                 covered[window].iter_mut().skip(1).for_each(|c| *c = true);
             }
             prop_assert!(covered[1..].iter().all(|&c| c));
+        }
+
+        #[test]
+        fn prefixes_end_with_every_item_but_the_first(n in 1usize..200, width in 2usize..20) {
+            let windows = Windows::new(Policy::Prefixes, width, 0).unwrap();
+            let count = windows.count(n, 0);
+            let mut ends = Vec::new();
+            for k in 0..count {
+                let window = windows.cut(n, k, || stream(k)).unwrap();
+                prop_assert_eq!(windows.length(n, k), window.len());
+                prop_assert_eq!(window.len(), window.end.min(width));
+                ends.push(window.end);
+            }
+            let wanted: Vec<_> = (n.min(2)..=n).rev().collect();
+            prop_assert_eq!(ends, wanted);
+            prop_assert_eq!(windows.cut(n, count, || stream(count)), None);
         }
 
         #[test]

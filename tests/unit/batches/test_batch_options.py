@@ -42,6 +42,14 @@ def test_an_impossible_option_is_named(config, options, named):
         config(**options)
 
 
+def test_prefixes_are_for_cloze_rows():
+    prefixes = WindowConfig(windows="prefixes")
+    with pytest.raises(ConfigError, match="prefixes are for cloze"):
+        NextItemRows(TRAIN, prefixes)
+    with pytest.raises(ConfigError, match="prefixes are for cloze"):
+        RelevanceSequenceRows(TRAIN, Negatives(TRAIN, 4), prefixes)
+
+
 @pytest.mark.parametrize(
     ("options", "named"),
     [

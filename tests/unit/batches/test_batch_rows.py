@@ -21,6 +21,7 @@ from seqrec.data.sequences import Sequences
 MASK = 10  # n_items = 9
 ONE = Sequences.from_lists([[5, 6, 7]])
 SHORT = WindowConfig(max_seq_len=4)
+LAST = ClozeConfig(last_only_prob=1.0)
 
 
 def only_batch(rows, batch_size=8, epoch=0):
@@ -64,9 +65,23 @@ def test_hidden_items_are_the_labels():
 
 
 def test_last_only_rows_look_like_inference():
-    batch = only_batch(ClozeRows(ONE, 9, SHORT, ClozeConfig(last_only_prob=1.0)))
+    batch = only_batch(ClozeRows(ONE, 9, SHORT, LAST))
     assert batch.tokens.tolist() == [[0, 5, 6, MASK]]
     assert (batch.labels.tolist(), batch.n_targets) == ([[-100, -100, -100, 7]], 1)
+
+
+def test_prefixes_hide_each_item_but_the_first_behind_what_came_before_it():
+    config = WindowConfig(windows="prefixes", max_seq_len=4)
+    rows = ClozeRows(Sequences.from_lists([[5, 6, 7, 8, 9], [4]]), 9, config, LAST)
+    batch = only_batch(rows)
+    shown = sorted(zip(batch.tokens.tolist(), batch.labels[:, -1].tolist(), strict=True))
+    assert shown == [
+        ([0, 0, 0, MASK], 4),
+        ([0, 0, 5, MASK], 6),
+        ([0, 5, 6, MASK], 7),
+        ([5, 6, 7, MASK], 8),
+        ([6, 7, 8, MASK], 9),
+    ]
 
 
 def test_every_cloze_row_hides_something():

@@ -135,24 +135,59 @@ LARGE = catalogue(10_000, 10)
 
 
 @pytest.mark.parametrize(
-    ("split", "model", "task", "width"),
+    ("split", "task", "width"),
     [
-        (LARGE, "lstm", "next_item", 512),
-        (LARGE, "lstm", "relevance", 128),
-        (LARGE, "bert4rec", "next_item", 256),
-        (LARGE, "bert4rec", "relevance", 128),
-        (catalogue(9_999, 10), "lstm", "next_item", 256),
-        (catalogue(10_000, 9), "lstm", "next_item", 256),
-        (catalogue(10_000, 9), "bert4rec", "next_item", 128),
+        (LARGE, "next_item", 512),
+        (LARGE, "relevance", 128),
+        (catalogue(9_999, 10), "next_item", 256),
+        (catalogue(10_000, 9), "next_item", 256),
     ],
 )
-def test_many_items_with_many_actions_each_get_wide_vectors(split, model, task, width):
+def test_many_items_with_many_actions_each_get_wide_vectors(split, task, width):
     assert split.train.n_events >= 9 * split.dataset.n_items
-    config, origins = resolve({"asked": {"model": model, "task": task}}, split)
-    assert (config.lstm.embedding_dim if model == "lstm" else config.bert4rec.hidden_size) == width
-    by_rule = [key for key, origin in origins.items() if origin == "default for this catalogue"]
-    option = {"lstm": "lstm.embedding_dim", "bert4rec": "bert4rec.hidden_size"}[model]
-    assert by_rule == ([option] if (split, task) == (LARGE, "next_item") else [])
+    config, origins = resolve({"asked": {"model": "lstm", "task": task}}, split)
+    assert config.lstm.embedding_dim == width
+    by_rule = {key for key, origin in origins.items() if origin == "default for this data"}
+    wide = (split, task) == (LARGE, "next_item")
+    assert by_rule == ({"lstm.embedding_dim", "start.std"} if wide else set())
+
+
+@pytest.mark.parametrize(
+    ("n_items", "actions_each", "bounds", "windows"),
+    [
+        (10_000, 10, {}, "prefixes"),  # 100 actions of each user, 100,000 in all
+        (10_000, 10, {"FEW_ACTIONS": 99_999}, "random"),
+        (10_000, 10, {"FEW_ACTIONS": 99_999, "SHORT_HISTORY": 100}, "prefixes"),
+        (10_000, 10, {"FEW_ACTIONS": 99_999, "SHORT_HISTORY": 99}, "random"),
+        (10_000, 10, {"MOST_PREFIXES": 99_999}, "random"),
+    ],
+)
+def test_short_histories_and_few_actions_are_learned_from_prefixes(
+    monkeypatch, n_items, actions_each, bounds, windows
+):
+    split = catalogue(n_items, actions_each)
+    assert split.train.n_events == 100_000
+    for name, value in bounds.items():
+        monkeypatch.setattr(f"seqrec.experiment.config.{name}", value)
+    run, _ = resolve({"asked": {"model": "bert4rec", "task": "next_item"}}, split)
+    assert run.windows.windows == windows
+    expected = (256, 1.0, "popularity") if windows == "prefixes" else (128, 0.15, "zero")
+    assert (run.bert4rec.hidden_size, run.cloze.last_only_prob, run.start.biases) == expected
+
+
+@pytest.mark.parametrize("asked", [{"windows": {"windows": "last"}}, {"cloze": {"mask_prob": 0.4}}])
+def test_rows_that_are_asked_for_are_no_prefixes(asked):
+    asked = {"model": "bert4rec", "task": "next_item", **asked}
+    run, _ = resolve({"asked": asked}, LARGE)
+    assert run.windows.windows != "prefixes"
+    assert run.bert4rec.hidden_size == 128
+
+
+def test_prefixes_that_are_asked_for_bring_their_defaults(monkeypatch):
+    monkeypatch.setattr("seqrec.experiment.config.MOST_PREFIXES", 0)
+    asked = {"windows": {"windows": "prefixes"}, "training": {"epochs": 2}}
+    run, _ = resolve({"asked": {"model": "bert4rec", "task": "next_item", **asked}}, LARGE)
+    assert (run.bert4rec.hidden_size, run.training.epochs) == (256, 2)
 
 
 def test_a_width_that_is_asked_for_wins_over_that_of_the_catalogue():

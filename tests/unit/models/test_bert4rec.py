@@ -23,6 +23,11 @@ def bert4rec(task="next_item", **options) -> BERT4Rec:
     return model
 
 
+def hidden(model, tokens) -> torch.Tensor:
+    """The last layer's vectors [B, L, D]."""
+    return model._encode(tokens, model._position_vectors(tokens.shape[1]))
+
+
 def test_shapes():
     model = bert4rec()
     tokens = torch.tensor([[1, 2, 3], [0, 0, MASK]])
@@ -46,8 +51,9 @@ def test_more_padding_changes_nothing(task, head):
     tokens, candidates = torch.tensor([[1, 2, 3], [0, 0, 4]]), torch.tensor([[5, 6], [7, 8]])
     padded = F.pad(tokens, (6, 0))
     close = {"rtol": 1e-5, "atol": 1e-6}
-    torch.testing.assert_close(model(padded)[:, -3:][0], model(tokens)[0], **close)
-    torch.testing.assert_close(model(padded)[1, -1], model(tokens)[1, -1], **close)
+    vectors = model if task == "next_item" else lambda tokens: hidden(model, tokens)
+    torch.testing.assert_close(vectors(padded)[:, -3:][0], vectors(tokens)[0], **close)
+    torch.testing.assert_close(vectors(padded)[1, -1], vectors(tokens)[1, -1], **close)
     torch.testing.assert_close(
         model.score_pairs(padded, candidates), model.score_pairs(tokens, candidates), **close
     )
@@ -93,6 +99,13 @@ def test_next_scores_are_those_of_one_mask_after_the_history():
     torch.testing.assert_close(model.score_next(torch.tensor([[3, 4]])), expected)
 
 
+def test_the_user_vector_is_the_last_layer_s_and_the_mean_of_the_items_shown():
+    model, tokens = bert4rec(), torch.tensor([[0, 3, MASK, 4, MASK]])
+    mean = (model.items.weight[3] + model.items.weight[4]) / 2
+    expected = model.user_norm(hidden(model, tokens)[0] + 0.5 * 8**0.5 * mean)
+    torch.testing.assert_close(model(tokens)[0], expected)
+
+
 def test_a_long_history_keeps_its_last_items():
     model = bert4rec(max_seq_len=4)
     long, last = torch.tensor([[9, 8, 1, 2, 3]]), torch.tensor([[1, 2, 3]])
@@ -123,8 +136,8 @@ def test_inside_the_logit_is_w_times_the_mean_of_the_real_vectors():
     model = bert4rec("relevance", relevance_head="inside")
     with torch.no_grad():
         model.candidate_type.zero_()
-    hidden = model(torch.tensor([[0, 0, 2, 5]]))[0]
-    expected = model.relevance((hidden[2] + hidden[3]) / 2)
+    rows = hidden(model, torch.tensor([[0, 0, 2, 5]]))[0]
+    expected = model.relevance((rows[2] + rows[3]) / 2)
     torch.testing.assert_close(model.pair_logits(torch.tensor([[0, 0, 2, 5]])), expected)
 
 
@@ -139,7 +152,7 @@ def test_inside_the_candidate_type_marks_the_candidate():
 def test_pooled_the_logit_is_the_mean_of_the_history_against_the_candidate():
     model = bert4rec("relevance", relevance_head="pooled")
     vectors, biases = model.item_weight()
-    user = model(torch.tensor([[2, 3]]))[0].mean(dim=0)
+    user = hidden(model, torch.tensor([[2, 3]]))[0].mean(dim=0)
     expected = user @ vectors[4] + biases[4]
     rows = torch.tensor([[0, 2, 3, 5], [0, 2, 3, 6]])
     torch.testing.assert_close(model.pair_logits(rows)[0], expected)
@@ -251,7 +264,9 @@ def test_the_names_of_the_weights_are_stable():
     shared = {"positions", "norm.weight", "norm.bias", "items.weight"}
     shared |= {f"layers.{i}.{name}" for i in (0, 1) for name in layer}
     assert set(Layer(BERT4RecConfig()).state_dict()) == layer
-    assert set(bert4rec().state_dict()) == shared | {"items.bias"}
+    assert set(bert4rec().state_dict()) == (
+        shared | {"items.bias", "mean_weight", "user_norm.weight", "user_norm.bias"}
+    )
     assert set(bert4rec("relevance", relevance_head="pooled").state_dict()) == (
         shared | {"items.bias"}
     )
