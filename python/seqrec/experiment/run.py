@@ -139,10 +139,7 @@ class Run:
         facts |= {"precision": options.precision, "seed": options.seed}
         if self.is_refit:
             facts[REFIT] = True
-        if isinstance(self.model, LSTM):
-            weights = {"w1": self.model.state_weight, "w2": self.model.mean_weight}
-            facts |= {name: round(weight.item(), 4) for name, weight in weights.items()}
-        return facts
+        return facts | {name: round(w, 4) for name, w in self.model.mixture().items()}
 
     @property
     def test_readings(self) -> int:

@@ -245,6 +245,10 @@ class BERT4Rec(nn.Module):
         hidden_RLD = self._encode(tokens_RL, marked_LD)
         return self.relevance(_mean(hidden_RLD, tokens_RL != PAD)).squeeze(1)
 
+    def mixture(self) -> dict[str, float]:
+        """The learned w of next item; relevance has none."""
+        return {} if self.pooled else {"w": self.mean_weight.item()}
+
     def item_weight(self) -> tuple[Tensor, Tensor]:
         """The vectors e_c [N, D] and biases b_c [N] of the items 1..N.
 

@@ -110,6 +110,10 @@ class LSTM(nn.Module):
         users = self.state_weight * self.project(states) + self.mean_weight * means
         return self.output_dropout(self.norm(users))
 
+    def mixture(self) -> dict[str, float]:
+        """The learned w_1 and w_2."""
+        return {"w1": self.state_weight.item(), "w2": self.mean_weight.item()}
+
     def item_weight(self) -> tuple[Tensor, Tensor]:
         """The vectors e_c [N, D] and biases b_c [N] of the items 1..N."""
         return self.items.output()

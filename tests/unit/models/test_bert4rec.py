@@ -104,6 +104,7 @@ def test_the_user_vector_is_the_last_layer_s_and_the_mean_of_the_items_shown():
     mean = (model.items.weight[3] + model.items.weight[4]) / 2
     expected = model.user_norm(hidden(model, tokens)[0] + 0.5 * 8**0.5 * mean)
     torch.testing.assert_close(model(tokens)[0], expected)
+    assert (model.mixture(), bert4rec("relevance").mixture()) == ({"w": 0.5}, {})
 
 
 def test_a_long_history_keeps_its_last_items():
