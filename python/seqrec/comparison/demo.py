@@ -17,7 +17,7 @@ from seqrec.simulation import Oracle, PairOracle, Simulated, preset, simulate
 # part chooses the epoch, so too many of them cost time and nothing else.
 SHARED: Mapping[str, Any] = {
     "windows": {"max_seq_len": 50},
-    "training": {"batch_size": 64, "ema": 0.99},
+    "training": {"ema": 0.99},
 }
 CELLS: dict[tuple[str, str], Mapping[str, Any]] = {
     ("lstm", "next_item"): {
@@ -25,8 +25,8 @@ CELLS: dict[tuple[str, str], Mapping[str, Any]] = {
         "training": {"epochs": 5, "lr": 2e-3},
     },
     ("bert4rec", "next_item"): {
-        "bert4rec": {"hidden_size": 64, "num_heads": 2, "dropout": 0.1},
-        "training": {"epochs": 10, "lr": 2e-3},
+        "bert4rec": {"hidden_size": 64, "num_heads": 2, "dropout": 0.1, "output_dropout": 0.1},
+        "training": {"epochs": 4, "lr": 2e-3},
     },
     ("lstm", "relevance"): {
         "lstm": {"embedding_dim": 64, "hidden_size": 64, "dropout": 0.3},
@@ -35,7 +35,7 @@ CELLS: dict[tuple[str, str], Mapping[str, Any]] = {
     ("bert4rec", "relevance"): {
         "bert4rec": {"hidden_size": 64, "num_heads": 2, "dropout": 0.1},
         "relevance": {"targets_per_user": 6},
-        "training": {"epochs": 3, "lr": 1e-3},
+        "training": {"epochs": 3, "batch_size": 64, "lr": 1e-3},
     },
 }
 

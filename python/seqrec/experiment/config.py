@@ -59,7 +59,7 @@ WIDE_ACTIONS = 10  # of an item in the training part, on average
 # meets the items and from biases that start at popularity. A row has one target then, so long
 # histories, of which a cloze has ten in a row, keep it (docs/experiments.md).
 PREFIXES = {
-    "bert4rec": {"hidden_size": 256, "dropout": 0.2, "output_dropout": 0.5},
+    "bert4rec": {"hidden_size": 256, "dropout": 0.2, "output_dropout": 0.3},
     "windows": {"windows": "prefixes"},
     "cloze": {"last_only_prob": 1.0},
     "start": {"std": 0.03, "biases": "popularity"},

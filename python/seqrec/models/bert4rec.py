@@ -51,7 +51,7 @@ class BERT4RecConfig:
 
     Attributes:
         hidden_size: D, the width of item vectors and of every layer; 256 with `windows.windows`
-            "prefixes", as dropout is 0.2 there and output_dropout 0.5.
+            "prefixes", as dropout is 0.2 there and output_dropout 0.3.
         num_layers: Transformer layers.
         num_heads: H attention heads; must divide hidden_size.
         ff_multiplier: width of the feed-forward layer over hidden_size.
