@@ -20,6 +20,7 @@ from seqrec.cli.options import (
     SplitName,
     Task,
 )
+from seqrec.openmp import wait_briefly
 
 app = typer.Typer(no_args_is_help=True, help="Compare both models on both tasks, with baselines.")
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder of the cells.")]
@@ -50,6 +51,7 @@ def run(
     output: Output = Format.TEXT,
 ) -> None:
     """Train what is missing and print the tables; finished cells are skipped."""
+    wait_briefly()
     from seqrec import config
     from seqrec.comparison import compare, recipe_paths
     from seqrec.comparison.render import render

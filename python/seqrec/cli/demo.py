@@ -9,6 +9,7 @@ import typer
 
 from seqrec.allocator import keep_freed_memory
 from seqrec.cli.options import Format, Output
+from seqrec.openmp import wait_briefly
 
 
 def demo(
@@ -21,6 +22,7 @@ def demo(
     The ceiling is what the exact predictive distribution of the simulation reaches: nobody can do
     better on average.
     """
+    wait_briefly()
     from seqrec.comparison import run_demo
     from seqrec.comparison.render import render
 

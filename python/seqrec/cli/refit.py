@@ -9,6 +9,7 @@ import typer
 
 from seqrec.allocator import keep_freed_memory
 from seqrec.cli.options import DataFolder, Overwrite, quoted
+from seqrec.openmp import wait_briefly
 
 
 def refit(
@@ -25,6 +26,7 @@ def refit(
     It takes the steps that validation chose, with the same seed: what is deployed, and a row of its
     own beside the validated run's. Only the test part is left to judge it.
     """
+    wait_briefly()
     from seqrec.data import Dataset
     from seqrec.experiment import load, refit
     from seqrec.training import launched_ranks

@@ -19,6 +19,7 @@ from seqrec.cli.options import (
     Task,
     quoted,
 )
+from seqrec.openmp import wait_briefly
 
 
 def train(
@@ -48,6 +49,7 @@ def train(
     Under `torchrun --nproc-per-node N --no-python seqrec train ...` N processes train one model,
     each with its share of every batch.
     """
+    wait_briefly()
     from seqrec import config
     from seqrec.data import Dataset
     from seqrec.experiment import fit_layers, resolve

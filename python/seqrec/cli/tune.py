@@ -19,6 +19,7 @@ from seqrec.cli.options import (
     Task,
     quoted,
 )
+from seqrec.openmp import wait_briefly
 
 BUDGET = ("epochs", "max_steps", "max_minutes")
 
@@ -73,6 +74,7 @@ def tune(
     """
     import logging
 
+    wait_briefly()
     from seqrec import config
     from seqrec.data import Dataset
     from seqrec.experiment import resolve
