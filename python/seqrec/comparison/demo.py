@@ -26,7 +26,7 @@ CELLS: dict[tuple[str, str], Mapping[str, Any]] = {
     },
     ("bert4rec", "next_item"): {
         "bert4rec": {"hidden_size": 64, "num_heads": 2, "dropout": 0.1, "output_dropout": 0.1},
-        "training": {"epochs": 4, "lr": 2e-3},
+        "training": {"epochs": 2, "lr": 2e-3},
     },
     ("lstm", "relevance"): {
         "lstm": {"embedding_dim": 64, "hidden_size": 64, "dropout": 0.3},
