@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from reference import window
+from seqrec.batches.windows import Policy
 
 N_ITEMS = 12
+POLICIES = get_args(Policy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,7 @@ def stores(draw: st.DrawFn, min_length: int = 0, n_items: int = N_ITEMS) -> Stor
 def policies(draw: st.DrawFn) -> tuple[str, int, int]:
     """(policy, width, stride)."""
     width = draw(st.integers(1, 8))
-    policy = draw(st.sampled_from(["last", "sliding", "random", "prefixes"]))
+    policy = draw(st.sampled_from(POLICIES))
     return policy, width, draw(st.integers(1, width))
 
 

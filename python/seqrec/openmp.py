@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-SPINS = "100000"  # of libgomp's loop, a third of a millisecond; its own choice is three times that
+SPINS = "100000"  # turns of libgomp's loop; its own choice is three times that
 
 
 def wait_briefly() -> None:

@@ -9,7 +9,7 @@ from reference import plan as reference
 from reference.window import count
 from seqrec import _core
 from seqrec.errors import ConfigError, DataError
-from strategies import stores, words
+from strategies import POLICIES, stores, words
 
 orders = st.tuples(words, words, st.integers(1, 5))
 
@@ -41,7 +41,7 @@ def sizes(draw):
 
 
 lengths = st.lists(st.integers(0, 30), max_size=60)
-kinds = st.sampled_from(["last", "sliding", "random", "prefixes"])
+kinds = st.sampled_from(POLICIES)
 
 
 @given(lengths, kinds, sizes(), orders)
@@ -116,7 +116,7 @@ def test_epochs_and_seeds_have_orders_of_their_own():
     assert all(base != other for other in others)
 
 
-@pytest.mark.parametrize("policy", ["last", "sliding", "random", "prefixes"])
+@pytest.mark.parametrize("policy", POLICIES)
 def test_users_with_too_few_items_have_no_row(policy):
     found = windows([0, 1, 2], policy, (4, 2, 1, 2), (0, 0, 4))
     assert found == [(2, 0, 2)]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from reference import window as reference
 from seqrec import _core
 from seqrec.errors import ConfigError, DataError
-from strategies import batches, ints, policies, store, stores, words
+from strategies import POLICIES, batches, ints, policies, store, stores, words
 
 
 def windows_of(some, windows, rows, seed=0, epoch=0):
@@ -35,7 +35,7 @@ def test_kernel_equals_its_twin(data, some, windows, seed, epoch):
 
 def test_window_0_is_the_last_items_for_every_policy():
     some = store([1, 2, 3, 4, 5])
-    for policy in ("last", "sliding", "random", "prefixes"):
+    for policy in POLICIES:
         assert windows_of(some, (policy, 3, 2), [(0, 0)]) == [[3, 4, 5]]
 
 

@@ -56,8 +56,8 @@ WIDE_ACTIONS = 10  # of an item in the training part, on average
 
 # Short histories leave a cloze little to read, and much of it lies behind what it hides. Where each
 # item is learned from what came before it, BERT4Rec gains from width, from a strong dropout of what
-# meets the items and from biases that start at popularity. A row has one target then, so long
-# histories, of which a cloze has ten in a row, keep it (docs/experiments.md).
+# meets the items and from biases that start at popularity. A row has one target then, where a cloze
+# of a long history has eight, so those keep it (docs/experiments.md).
 PREFIXES = {
     "bert4rec": {"hidden_size": 256, "dropout": 0.2, "output_dropout": 0.3},
     "windows": {"windows": "prefixes"},
@@ -66,7 +66,7 @@ PREFIXES = {
     "training": {"epochs": 8, "batch_size": 256},
 }
 SHORT_HISTORY = 32  # items of a user in the training part, on average
-FEW_ACTIONS = 200_000  # in the training part: a cloze of them, too, is learned quickly enough
+FEW_ACTIONS = 200_000  # in the training part: prefixes of long histories are quick enough then, too
 MOST_PREFIXES = 10_000_000  # the plan of an epoch keeps each in memory
 
 

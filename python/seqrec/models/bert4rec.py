@@ -223,11 +223,11 @@ class BERT4Rec(nn.Module):
         Raises:
             DataError: if a row is longer than max_seq_len.
         """
-        L = tokens_BL.shape[1]
-        hidden = self._encode(tokens_BL, self._position_vectors(L), places_M)
+        L, vectors_BLD = tokens_BL.shape[1], self.items(tokens_BL)
+        hidden = self._encode(tokens_BL, vectors_BLD + self._position_vectors(L), places_M)
         shown_BL = (tokens_BL != PAD) & (tokens_BL != self.mask_token)
         scale = self.mean_weight * self.positions.shape[1] ** 0.5
-        means_BD = scale * _mean(self.items(tokens_BL), shown_BL)
+        means_BD = scale * _mean(vectors_BLD, shown_BL)
         means = means_BD.unsqueeze(1) if places_M is None else means_BD[places_M // L]
         return self.output_dropout(self.user_norm(hidden + means))
 
@@ -242,7 +242,7 @@ class BERT4Rec(nn.Module):
             return self.items.pair_scores(users_PD, tokens_RL[:, -1].view(-1, 2)).flatten()
         positions_LD = self._position_vectors(tokens_RL.shape[1])
         marked_LD = torch.cat([positions_LD[:-1], positions_LD[-1:] + self.candidate_type])
-        hidden_RLD = self._encode(tokens_RL, marked_LD)
+        hidden_RLD = self._encode(tokens_RL, self.items(tokens_RL) + marked_LD)
         return self.relevance(_mean(hidden_RLD, tokens_RL != PAD)).squeeze(1)
 
     def mixture(self) -> dict[str, float]:
@@ -288,7 +288,8 @@ class BERT4Rec(nn.Module):
         return self(tokens_BL, torch.arange(L - 1, B * L, L, device=tokens_BL.device))
 
     def _pooled_history(self, histories_BL: Tensor) -> Tensor:
-        hidden_BLD = self._encode(histories_BL, self._position_vectors(histories_BL.shape[1]))
+        positions_LD = self._position_vectors(histories_BL.shape[1])
+        hidden_BLD = self._encode(histories_BL, self.items(histories_BL) + positions_LD)
         return self.output_dropout(_mean(hidden_BLD, histories_BL != PAD))
 
     def _readable(self, histories_BL: Tensor) -> Tensor:
@@ -304,12 +305,13 @@ class BERT4Rec(nn.Module):
         return self.positions[:length].flip(0)
 
     def _encode(
-        self, tokens_BL: Tensor, positions_LD: Tensor, places_M: Tensor | None = None
+        self, tokens_BL: Tensor, vectors_BLD: Tensor, places_M: Tensor | None = None
     ) -> Tensor:
+        """The last layer's vectors, given those of the tokens with their positions added."""
         real_BL = tokens_BL != PAD
         # A row without any token attends to all its PADs: softmax over nothing would be NaN.
         keys_B11L = (real_BL | ~real_BL.any(dim=1, keepdim=True))[:, None, None, :]
-        hidden = self.dropout(self.items(tokens_BL) + positions_LD)
+        hidden = self.dropout(vectors_BLD)
         for layer in self.layers[:-1]:
             hidden = layer(hidden, keys_B11L)
         return self.norm(self.layers[-1](hidden, keys_B11L, places_M))

@@ -64,7 +64,8 @@ pub struct Windows {
 }
 
 impl Windows {
-    /// Windows of at most `width` items; `stride` counts for [`Policy::Sliding`] alone.
+    /// Windows of at most `width` items; `stride` counts for [`Policy::Sliding`] alone, as that of
+    /// [`Policy::Prefixes`] is 1.
     ///
     /// # Errors
     /// [`Error::Option`] for a width of 0 or a stride outside `1..=width`.
@@ -83,7 +84,11 @@ impl Windows {
         Ok(Self {
             policy,
             width,
-            stride,
+            stride: if policy == Policy::Prefixes {
+                1
+            } else {
+                stride
+            },
         })
     }
 
@@ -121,8 +126,7 @@ impl Windows {
     #[must_use]
     pub fn length(&self, n: usize, k: usize) -> usize {
         let before_end = match self.policy {
-            Policy::Sliding => n.saturating_sub(k.saturating_mul(self.stride)),
-            Policy::Prefixes => n.saturating_sub(k),
+            Policy::Sliding | Policy::Prefixes => n.saturating_sub(k.saturating_mul(self.stride)),
             Policy::Last | Policy::Random => n,
         };
         before_end.min(self.width)
@@ -139,7 +143,7 @@ impl Windows {
         }
         match self.policy {
             Policy::Last => None,
-            Policy::Sliding => {
+            Policy::Sliding | Policy::Prefixes => {
                 if k >= self.count(n, 0) {
                     return None;
                 }
@@ -150,13 +154,6 @@ impl Windows {
                 let free = n.saturating_sub(self.width);
                 let start = starts().below(free as u64 + 1) as usize;
                 Some(start..n.min(start + self.width))
-            }
-            Policy::Prefixes => {
-                if k >= self.count(n, 0) {
-                    return None;
-                }
-                let end = n - k;
-                Some(end.saturating_sub(self.width)..end)
             }
         }
     }

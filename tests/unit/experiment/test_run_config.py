@@ -153,23 +153,20 @@ def test_many_items_with_many_actions_each_get_wide_vectors(split, task, width):
 
 
 @pytest.mark.parametrize(
-    ("n_items", "actions_each", "bounds", "windows"),
+    ("bounds", "windows"),
     [
-        (10_000, 10, {}, "prefixes"),  # 100 actions of each user, 100,000 in all
-        (10_000, 10, {"FEW_ACTIONS": 99_999}, "random"),
-        (10_000, 10, {"FEW_ACTIONS": 99_999, "SHORT_HISTORY": 100}, "prefixes"),
-        (10_000, 10, {"FEW_ACTIONS": 99_999, "SHORT_HISTORY": 99}, "random"),
-        (10_000, 10, {"MOST_PREFIXES": 99_999}, "random"),
+        ({}, "prefixes"),  # 100 actions of each user, 100,000 in all
+        ({"FEW_ACTIONS": 99_999}, "random"),
+        ({"FEW_ACTIONS": 99_999, "SHORT_HISTORY": 100}, "prefixes"),
+        ({"FEW_ACTIONS": 99_999, "SHORT_HISTORY": 99}, "random"),
+        ({"MOST_PREFIXES": 99_999}, "random"),
     ],
 )
-def test_short_histories_and_few_actions_are_learned_from_prefixes(
-    monkeypatch, n_items, actions_each, bounds, windows
-):
-    split = catalogue(n_items, actions_each)
-    assert split.train.n_events == 100_000
+def test_short_histories_and_few_actions_are_learned_from_prefixes(monkeypatch, bounds, windows):
+    assert LARGE.train.n_events == 100_000
     for name, value in bounds.items():
         monkeypatch.setattr(f"seqrec.experiment.config.{name}", value)
-    run, _ = resolve({"asked": {"model": "bert4rec", "task": "next_item"}}, split)
+    run, _ = resolve({"asked": {"model": "bert4rec", "task": "next_item"}}, LARGE)
     assert run.windows.windows == windows
     expected = (256, 1.0, "popularity") if windows == "prefixes" else (128, 0.15, "zero")
     assert (run.bert4rec.hidden_size, run.cloze.last_only_prob, run.start.biases) == expected

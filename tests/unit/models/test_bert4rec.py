@@ -25,7 +25,8 @@ def bert4rec(task="next_item", **options) -> BERT4Rec:
 
 def hidden(model, tokens) -> torch.Tensor:
     """The last layer's vectors [B, L, D]."""
-    return model._encode(tokens, model._position_vectors(tokens.shape[1]))
+    positions = model._position_vectors(tokens.shape[1])
+    return model._encode(tokens, model.items(tokens) + positions)
 
 
 def test_shapes():
