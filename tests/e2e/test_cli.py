@@ -266,6 +266,14 @@ def test_help_lists_every_verb(tmp_path):
         assert verb in out
 
 
+def test_the_command_line_is_there_without_its_script(tmp_path):
+    command = [sys.executable, "-m", "seqrec", "--help"]
+    ended = subprocess.run(command, env=PLAIN, capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 0, ended.stderr
+    out, _ = seqrec("--help", cwd=tmp_path)
+    assert ended.stdout.splitlines()[1:] == out.splitlines()[1:]  # but for the name of the program
+
+
 def seconds_of_cpu(*command):
     """The least processor time of five runs: what other processes do hardly counts."""
 

@@ -146,6 +146,13 @@ class RunConfig:
                 "bert4rec.max_seq_len", self.bert4rec.max_seq_len,
                 f"left out, or windows.max_seq_len, which is {self.windows.max_seq_len}",
             )  # fmt: skip
+        if self.relevance is not None:
+            config.check(
+                self.windows.windows == WindowConfig().windows,
+                "windows.windows", self.windows.windows,
+                "left out for BERT4Rec's relevance, whose rows end where relevance.targets_per_user"
+                " draws a target",
+            )  # fmt: skip
         self._check_evaluation()
 
     def _check_evaluation(self) -> None:

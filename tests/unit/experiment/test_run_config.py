@@ -64,6 +64,13 @@ def test_relevance_refuses_options_of_rankings(option):
         resolved(task="relevance", evaluation=option)
 
 
+@pytest.mark.parametrize("windows", [{"windows": "last"}, {"windows": "sliding", "stride": 4}])
+def test_relevance_of_bert4rec_refuses_windows_that_it_does_not_cut(windows):
+    with pytest.raises(ConfigError, match=r"`windows\.windows` is .*relevance\.targets_per_user"):
+        resolved("bert4rec", "relevance", windows=windows)
+    assert resolved("lstm", "relevance", windows=windows).windows.windows == windows["windows"]
+
+
 @pytest.mark.parametrize("table", ["windows", "evaluation", "objective", "bert4rec", "training"])
 def test_a_value_in_place_of_a_table_is_named(table):
     with pytest.raises(ConfigError, match=rf"`{table}` is 3: it must be a table"):
