@@ -33,6 +33,10 @@ def _relevance(card: Card) -> list[str]:
 
 
 def _next_item(card: Card) -> list[str]:
+    return [*_seen(card), *_smoothed(card)]
+
+
+def _seen(card: Card) -> list[str]:
     chosen = card.config.evaluation.filter_seen
     filtered = card.protocol["filter_seen"] if chosen is None else chosen
     if not filtered:
@@ -43,6 +47,16 @@ def _next_item(card: Card) -> list[str]:
     return [
         "Items of the history are left out of the ranking; a target that the user had taken before "
         f"counts as a miss{part}."
+    ]
+
+
+def _smoothed(card: Card) -> list[str]:
+    share = card.config.objective.label_smoothing
+    if not share:
+        return []
+    return [
+        f"Trained on targets of which all items share {share:g} alike: its probabilities are of "
+        "those, lower at the top than how often an item does come next."
     ]
 
 

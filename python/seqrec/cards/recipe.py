@@ -16,6 +16,7 @@ PINNED = {
     "cloze": {"mask_prob", "last_only_prob"},
     "relevance": {"targets_per_user"},
     "start": {"window", "std", "biases"},
+    "objective": {"label_smoothing"},
     "training": {"epochs", "batch_size", "lr", "betas", "ema"},
 }
 

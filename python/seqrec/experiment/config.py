@@ -65,6 +65,9 @@ PREFIXES = {
     "start": {"std": 0.03, "biases": "popularity"},
     "training": {"epochs": 8, "batch_size": 256},
 }
+# The same prefixes come back in each epoch, so smoothed targets overfit less; not where items are
+# taken again, since such a next item is often certain.
+SMOOTHED = {"objective": {"label_smoothing": 0.3}}
 SHORT_HISTORY = 32  # items of a user in the training part, on average
 FEW_ACTIONS = 200_000  # in the training part: prefixes of long histories are quick enough then, too
 MOST_PREFIXES = 10_000_000  # the plan of an epoch keeps each in memory
@@ -239,7 +242,8 @@ def data_defaults(asked: Mapping[str, Any], split: Split) -> dict[str, Any]:
     The LSTM's next item has `WIDE` vectors for 10,000 to 100,000 items, where the training part has
     ten actions or more of each, on average. BERT4Rec's next item learns from `PREFIXES` where a
     user has 32 training actions or fewer, on average, or all users together 200,000 or fewer;
-    unless there are more than ten million, or `asked` has a cloze or other windows.
+    unless there are more than ten million, or `asked` has a cloze or other windows. Prefixes have
+    `SMOOTHED` targets where nobody took an item twice and the loss is "ce".
     """
     if asked["task"] != "next_item":
         return {}
@@ -250,7 +254,10 @@ def data_defaults(asked: Mapping[str, Any], split: Split) -> dict[str, Any]:
     windows, n_users = _asked(asked, "windows", "windows"), int((split.train.lengths > 0).sum())
     few = n_actions <= max(FEW_ACTIONS, SHORT_HISTORY * n_users) and n_actions <= MOST_PREFIXES
     free = windows is None and "cloze" not in asked
-    return PREFIXES if windows == "prefixes" or (free and few) else {}
+    if windows != "prefixes" and not (free and few):
+        return {}
+    full = _asked(asked, "objective", "loss") in (None, "ce")
+    return PREFIXES | SMOOTHED if full and split.filter_seen else PREFIXES
 
 
 def resolve(

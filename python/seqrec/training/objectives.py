@@ -55,7 +55,8 @@ class ObjectiveConfig:
         loss: next item: "ce" over the whole catalogue, or against sampled negatives "sampled_ce",
             "bce" or "gbce"; relevance: "bce".
         l2: lambda of the sum over the items of ||e_c||^2.
-        label_smoothing: share of the target that all items get; "ce" only.
+        label_smoothing: share of the target that all items get; "ce" alone, and 0.3 there with
+            `windows.windows` "prefixes" of data in which nobody takes an item twice.
         gbce_t: calibration t of "gbce".
     """
 

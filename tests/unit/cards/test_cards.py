@@ -240,3 +240,10 @@ def test_seen_filter_and_cold_items_are_limits(run, split):
     report = card.reports["test"].with_counts({"cold_targets": 7})
     cold = dataclasses.replace(card, reports={"test": report})
     assert "7 of 60 test targets had no event in training" in to_markdown(cold)
+
+
+def test_smoothed_targets_are_a_limit(run, split, tmp_path):
+    assert "all items share" not in to_markdown(read_card([run]))
+    smoothed = {"label_smoothing": 0.25}
+    trained(split, tmp_path / "smoothed", "lstm", "next_item", objective=smoothed)
+    assert "all items share 0.25 alike" in to_markdown(read_card([tmp_path / "smoothed"]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tomllib
 
 import numpy as np
@@ -175,8 +176,10 @@ def test_short_histories_and_few_actions_are_learned_from_prefixes(monkeypatch, 
         monkeypatch.setattr(f"seqrec.experiment.config.{name}", value)
     run, _ = resolve({"asked": {"model": "bert4rec", "task": "next_item"}}, LARGE)
     assert run.windows.windows == windows
-    expected = (256, 1.0, "popularity") if windows == "prefixes" else (128, 0.15, "zero")
-    assert (run.bert4rec.hidden_size, run.cloze.last_only_prob, run.start.biases) == expected
+    found = run.bert4rec.hidden_size, run.cloze.last_only_prob, run.start.biases
+    prefixes = windows == "prefixes"
+    assert found == ((256, 1.0, "popularity") if prefixes else (128, 0.15, "zero"))
+    assert run.objective.label_smoothing == (0.3 if prefixes else 0.0)
 
 
 @pytest.mark.parametrize("asked", [{"windows": {"windows": "last"}}, {"cloze": {"mask_prob": 0.4}}])
@@ -185,6 +188,18 @@ def test_rows_that_are_asked_for_are_no_prefixes(asked):
     run, _ = resolve({"asked": asked}, LARGE)
     assert run.windows.windows != "prefixes"
     assert run.bert4rec.hidden_size == 128
+
+
+@pytest.mark.parametrize(
+    ("loss", "repeats", "smoothing"),
+    [("ce", False, 0.3), ("ce", True, 0.0), ("gbce", False, 0.0)],
+)
+def test_targets_of_prefixes_are_smoothed_where_nobody_takes_an_item_twice(
+    loss, repeats, smoothing
+):
+    asked = {"model": "bert4rec", "task": "next_item", "objective": {"loss": loss}}
+    run, _ = resolve({"asked": asked}, dataclasses.replace(LARGE, filter_seen=not repeats))
+    assert (run.windows.windows, run.objective.label_smoothing) == ("prefixes", smoothing)
 
 
 def test_prefixes_that_are_asked_for_bring_their_defaults(monkeypatch):
