@@ -34,9 +34,12 @@ def recipe_of(run_config: RunConfig) -> dict[str, Any]:
     plain = configs.to_dict(resolve({"cell": cell})[0])
     usual = configs.to_dict(resolve({"cell": {**cell, **shaping}})[0])
 
+    # Its default depends on the data for "ce" alone; with another loss it can only be 0.
+    unpinned = () if run_config.objective.loss == "ce" else ("label_smoothing",)
+
     def is_said(table: str, option: str, value: Any) -> bool:
         defaults: Mapping[str, Any] = plain if option in shaping.get(table, {}) else usual
-        pinned = option in PINNED.get(table, ())
+        pinned = option in PINNED.get(table, ()) and option not in unpinned
         return value is not None and (pinned or value != defaults[table][option])
 
     said = {

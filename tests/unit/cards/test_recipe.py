@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from seqrec.cards.recipe import PINNED, recipe_of
@@ -13,6 +15,13 @@ from seqrec.config import read_toml
 from seqrec.experiment import resolve
 
 CARDS = Path(__file__).parents[3] / "recipes/cards"
+RECIPES = sorted(CARDS.parent.glob("*.toml"))
+# Data for which either model's next item has defaults of its own, smoothed targets included.
+SPARSE = SimpleNamespace(
+    dataset=SimpleNamespace(n_items=10_000),
+    train=SimpleNamespace(n_events=100_000, lengths=np.full(10_000, 10)),
+    filter_seen=True,
+)
 
 
 @pytest.mark.parametrize(
@@ -48,6 +57,16 @@ def test_a_recipe_says_what_depends_on_the_data():
     assert recipe_of(config)["lstm"]["embedding_dim"] == 256
 
 
+@pytest.mark.parametrize(
+    ("task", "loss", "said"),
+    [("next_item", "ce", True), ("next_item", "gbce", False), ("relevance", "bce", False)],
+)
+def test_a_recipe_says_how_targets_are_smoothed_where_they_can_be(task, loss, said):
+    recipe = {"model": "bert4rec", "task": task, "objective": {"loss": loss}}
+    found = recipe_of(resolve({"recipe": recipe})[0])
+    assert ("label_smoothing" in found.get("objective", {})) == said
+
+
 @pytest.mark.parametrize("card", sorted(CARDS.glob("*.md")), ids=lambda path: path.stem)
 def test_a_published_card_has_the_recipe_beside_it(card):
     (shown,) = re.findall(r"```toml\n(.*?)```", card.read_text(), re.DOTALL)
@@ -58,3 +77,15 @@ def test_a_published_card_has_the_recipe_beside_it(card):
         for tables in (tomllib.loads(shown), wanted)
     )
     assert found.identity() == asked.identity()
+
+
+def test_sparse_data_moves_the_defaults_of_both_models():
+    for model in ("lstm", "bert4rec"):
+        bare = {"bare": {"model": model, "task": "next_item"}}
+        assert resolve(bare, SPARSE)[0] != resolve(bare)[0]
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
+def test_a_published_recipe_leaves_no_option_to_the_data(recipe):
+    tables = {"recipe": read_toml(recipe)}
+    assert resolve(tables, SPARSE)[0] == resolve(tables)[0]
