@@ -112,6 +112,7 @@ impl Cloze {
             labels.fill(IGNORE);
             n - 1
         } else {
+            let hide_some = if n < MANY { hide_few } else { hide_many };
             let hidden = hide_some(self.mask_below, mask, stream, window, tokens, labels);
             if hidden > 0 {
                 return hidden;
@@ -136,12 +137,42 @@ impl Cloze {
     }
 }
 
+/// Items of a window that are worth vectors of AVX-512: what is left behind the last whole one is
+/// done item by item. A batch of MovieLens-1M (windows of 200) takes 17.7 µs for 22.0 on two threads,
+/// one of films (15 items on average) would take 10.5 for 9.8.
+const MANY: usize = 64;
+
+#[multiversion(targets("x86_64+avx+avx2"))]
+fn hide_few(
+    below: i64,
+    mask: i64,
+    stream: &mut Stream,
+    window: &[i32],
+    tokens: &mut [i64],
+    labels: &mut [i64],
+) -> usize {
+    hide_some(below, mask, stream, window, tokens, labels)
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512vl+avx512bw+avx512dq", "x86_64+avx+avx2"))]
+fn hide_many(
+    below: i64,
+    mask: i64,
+    stream: &mut Stream,
+    window: &[i32],
+    tokens: &mut [i64],
+    labels: &mut [i64],
+) -> usize {
+    hide_some(below, mask, stream, window, tokens, labels)
+}
+
 /// Hides each item of a window with probability `below / 2^32`; returns how many.
 ///
 /// Half a draw decides on an item. The low halves belong to the first half of the window, the high
 /// halves to the second, and the last item of an odd number has a draw of its own. So all items
 /// are decided on in the lanes of a vector, without a branch.
-#[multiversion(targets("x86_64+avx+avx2"))]
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "a copy for each set of instructions")]
 fn hide_some(
     below: i64,
     mask: i64,
