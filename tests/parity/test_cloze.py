@@ -40,23 +40,40 @@ def probabilities(draw):
     }
 
 
-@given(st.data(), stores(), policies(), probabilities(), words, words)
-def test_kernel_equals_its_twin(data, some, windows, probs, seed, epoch):
-    rows = data.draw(batches(some, windows))
-    width = data.draw(st.integers(windows[1], 12))
-    found = cloze(some, windows, rows, width=width, **probs, seed=seed, epoch=epoch)
-    options = reference.Cloze(
+def twin_options(probs):
+    return reference.Cloze(
         n_items=N_ITEMS,
         mask_prob=probs["mask"],
         last_only_prob=probs["last_only"],
         keep_prob=probs["keep"],
         random_prob=probs["random"],
     )
+
+
+@given(st.data(), stores(), policies(), probabilities(), words, words)
+def test_kernel_equals_its_twin(data, some, windows, probs, seed, epoch):
+    rows = data.draw(batches(some, windows))
+    width = data.draw(st.integers(windows[1], 12))
+    found = cloze(some, windows, rows, width=width, **probs, seed=seed, epoch=epoch)
+    options = twin_options(probs)
     for i, (user, k) in enumerate(rows):
         key = (seed, epoch, user, k)
         start, stop = window.cut(some.histories[user], *windows, key)
         wanted = reference.row(some.histories[user][start:stop], width, options, key)
         assert (found[0][i].tolist(), found[1][i].tolist()) == wanted
+
+
+@given(st.integers(56, 150), probabilities(), words)
+def test_kernel_equals_its_twin_on_long_windows(n, probs, seed):
+    history = [
+        1 + place % N_ITEMS for place in range(n)
+    ]  # 64 items and more have a loop of their own
+    tokens, labels = cloze(
+        store(history), ("last", 150, 1), [(0, 0)], width=150, **probs, seed=seed
+    )
+    options = twin_options(probs)
+    wanted = reference.row(history, 150, options, (seed, 0, 0, 0))
+    assert (tokens[0].tolist(), labels[0].tolist()) == wanted
 
 
 @given(stores(min_length=1), st.floats(1e-6, 1), words)
