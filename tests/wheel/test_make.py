@@ -26,8 +26,8 @@ def machine(tmp_path):
     for tool in TOOLS:
         (path / tool).symlink_to(shutil.which(tool))
     (path / "python3").symlink_to(sys.executable)
-    script(path / "cargo", "echo cargo 1.88.0")
-    script(path / "rustc", "echo 'rustc 1.88.0 (0123 2025-06-23)'")
+    script(path / "cargo", "echo cargo 1.89.0")
+    script(path / "rustc", "echo 'rustc 1.89.0 (0123 2025-08-04)'")
     return project, path
 
 
@@ -85,12 +85,12 @@ def test_another_python_can_be_named(machine):
 @pytest.mark.parametrize("missing", ["cargo", "rustc"])
 def test_a_missing_rust_is_named(machine, missing):
     (machine[1] / missing).unlink()
-    assert "seqrec needs Rust >= 1.88: there is no cargo or no rustc" in make(machine, "test")
+    assert "seqrec needs Rust >= 1.89: there is no cargo or no rustc" in make(machine, "test")
 
 
 def test_an_old_rust_is_named_with_its_version(machine):
     script(machine[1] / "rustc", "echo 'rustc 1.87.0 (17067e9ac 2025-05-09)'")
-    assert "seqrec needs Rust >= 1.88; this is rustc 1.87.0" in make(machine, "demo")
+    assert "seqrec needs Rust >= 1.89; this is rustc 1.87.0" in make(machine, "demo")
 
 
 def test_nothing_is_made_when_a_tool_is_missing(machine):
