@@ -65,9 +65,8 @@ def test_kernel_equals_its_twin(data, some, windows, probs, seed, epoch):
 
 @given(st.integers(56, 150), probabilities(), words)
 def test_kernel_equals_its_twin_on_long_windows(n, probs, seed):
-    history = [
-        1 + place % N_ITEMS for place in range(n)
-    ]  # 64 items and more have a loop of their own
+    # 64 items and more have a loop of their own.
+    history = [1 + place % N_ITEMS for place in range(n)]
     tokens, labels = cloze(
         store(history), ("last", 150, 1), [(0, 0)], width=150, **probs, seed=seed
     )

@@ -5,9 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
-from types import SimpleNamespace
 
-import numpy as np
 import pytest
 
 from seqrec.cards.recipe import PINNED, recipe_of
@@ -15,13 +13,6 @@ from seqrec.config import read_toml
 from seqrec.experiment import resolve
 
 CARDS = Path(__file__).parents[3] / "recipes/cards"
-RECIPES = sorted(CARDS.parent.glob("*.toml"))
-# Data for which either model's next item has defaults of its own, smoothed targets included.
-SPARSE = SimpleNamespace(
-    dataset=SimpleNamespace(n_items=10_000),
-    train=SimpleNamespace(n_events=100_000, lengths=np.full(10_000, 10)),
-    filter_seen=True,
-)
 
 
 @pytest.mark.parametrize(
@@ -77,15 +68,3 @@ def test_a_published_card_has_the_recipe_beside_it(card):
         for tables in (tomllib.loads(shown), wanted)
     )
     assert found.identity() == asked.identity()
-
-
-def test_sparse_data_moves_the_defaults_of_both_models():
-    for model in ("lstm", "bert4rec"):
-        bare = {"bare": {"model": model, "task": "next_item"}}
-        assert resolve(bare, SPARSE)[0] != resolve(bare)[0]
-
-
-@pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
-def test_a_published_recipe_leaves_no_option_to_the_data(recipe):
-    tables = {"recipe": read_toml(recipe)}
-    assert resolve(tables, SPARSE)[0] == resolve(tables)[0]

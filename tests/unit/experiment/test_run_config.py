@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import tomllib
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from seqrec import _core
+from seqrec.config import read_toml
 from seqrec.data import Interactions, Sequences
 from seqrec.errors import ConfigError
 from seqrec.experiment import resolve
@@ -140,6 +142,7 @@ def catalogue(n_items, actions_each):
 
 
 LARGE = catalogue(10_000, 10)
+RECIPES = sorted((Path(__file__).parents[3] / "recipes").glob("*.toml"))
 
 
 @pytest.mark.parametrize(
@@ -200,6 +203,18 @@ def test_targets_of_prefixes_are_smoothed_where_nobody_takes_an_item_twice(
     asked = {"model": "bert4rec", "task": "next_item", "objective": {"loss": loss}}
     run, _ = resolve({"asked": asked}, dataclasses.replace(LARGE, filter_seen=not repeats))
     assert (run.windows.windows, run.objective.label_smoothing) == ("prefixes", smoothing)
+
+
+@pytest.mark.parametrize("model", ["lstm", "bert4rec"])
+def test_large_data_moves_the_defaults_of_both_models(model):
+    bare = {"bare": {"model": model, "task": "next_item"}}
+    assert resolve(bare, LARGE)[0] != resolve(bare)[0]
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
+def test_a_published_recipe_leaves_no_option_to_the_data(recipe):
+    tables = {"recipe": read_toml(recipe)}
+    assert resolve(tables, LARGE)[0] == resolve(tables)[0]
 
 
 def test_prefixes_that_are_asked_for_bring_their_defaults(monkeypatch):
