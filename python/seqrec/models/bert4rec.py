@@ -18,7 +18,9 @@ mean h over all tokens gives w^T h + b: the weaker head on every data set that w
 # learned bias of attention for each signed distance (Raffel et al., "T5", JMLR 2020, section 2.1,
 # there shared by the layers and in buckets): a hidden item finds its neighbours sooner
 # (docs/experiments.md). The mean m is ours: what the item vectors start with counts from the first
-# step on, before attention has learned where to look.
+# step on, before attention has learned where to look. So is what layer_scale does: learned factors
+# on what each sublayer adds (Touvron et al., "Going deeper with image transformers", ICCV 2021,
+# equation 4) that start small.
 
 Sequences are padded on the left; attention sees no PAD and positions count from the last token, so
 more padding changes nothing.
@@ -58,6 +60,8 @@ class BERT4RecConfig:
         dropout: probability on the input vectors and on the output of every sublayer.
         output_dropout: probability on the vectors that meet the items (docs/experiments.md).
         attention_dropout: probability on attention weights; above 0 a CPU loses its fused kernel.
+        layer_scale: what the learned factors on the output of every sublayer start from, one for
+            each of its D values; 0: there are none.
         max_seq_len: most tokens in a row, MASK and candidate included.
         relevance_head: where a relevance candidate meets the history: after the layers, against
             the "pooled" history, or "inside" them. Next item does not use it.
@@ -70,6 +74,7 @@ class BERT4RecConfig:
     dropout: float = 0.1
     output_dropout: float = 0.0
     attention_dropout: float = 0.0
+    layer_scale: float = 0.0
     max_seq_len: int = 32
     relevance_head: Literal["inside", "pooled"] = "pooled"
 
@@ -84,6 +89,8 @@ class BERT4RecConfig:
         for name in ("dropout", "output_dropout", "attention_dropout"):
             value = getattr(self, name)
             cfg.check(0 <= value < 1, f"bert4rec.{name}", value, "at least 0 and below 1")
+        scale = self.layer_scale
+        cfg.check(0 <= scale <= 1, "bert4rec.layer_scale", scale, "at least 0 and at most 1")
         cfg.check(self.max_seq_len >= 2, "bert4rec.max_seq_len", self.max_seq_len, "at least 2")
         allowed = ("inside", "pooled")
         cfg.check(
@@ -130,6 +137,24 @@ class Attention(nn.Module):
         return self.distance_bias[distances_LL + len(self.distance_bias) // 2].permute(2, 0, 1)
 
 
+class LayerScale(nn.Module):
+    """Multiplies each of D values by a learned factor."""
+
+    def __init__(self, width: int, start: float) -> None:
+        super().__init__()
+        self.start = start
+        self.weight = nn.Parameter(torch.empty(width))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """All factors at the start."""
+        nn.init.constant_(self.weight, self.start)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`x` [..., D], scaled."""
+        return x * self.weight
+
+
 class Layer(nn.Module):
     """One Transformer layer: attention, then a feed-forward network, each around LayerNorm."""
 
@@ -143,6 +168,8 @@ class Layer(nn.Module):
         self.forward_inner = nn.Linear(width, inner)
         self.forward_output = nn.Linear(inner, width)
         self.dropout = Dropout(config.dropout)
+        self.attention_scale = _scale(config)
+        self.forward_scale = _scale(config)
 
     def forward(
         self, hidden_BLD: Tensor, keys_B11L: Tensor, places_M: Tensor | None = None
@@ -155,9 +182,10 @@ class Layer(nn.Module):
         if places_M is not None:
             hidden_BLD = hidden_BLD.flatten(0, 1)[places_M]
             read_BLD = read_BLD.flatten(0, 1)[places_M]
-        hidden_BLD = hidden_BLD + self.dropout(self.attention_output(read_BLD))
+        added_BLD = self.dropout(self.attention_output(read_BLD))
+        hidden_BLD = hidden_BLD + self.attention_scale(added_BLD)
         inner = F.gelu(self.forward_inner(self.forward_norm(hidden_BLD)))
-        return hidden_BLD + self.dropout(self.forward_output(inner))
+        return hidden_BLD + self.forward_scale(self.dropout(self.forward_output(inner)))
 
 
 class BERT4Rec(nn.Module):
@@ -193,7 +221,7 @@ class BERT4Rec(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Normal weights of standard deviation 0.02, zero biases, identity LayerNorms, w = 1/2."""
+        """Normal weights of std 0.02, zero biases, identity norms, scales, w = 1/2."""
         self.items.reset_parameters()
         nn.init.normal_(self.positions, std=WEIGHT_STD)
         if not self.pooled:
@@ -204,7 +232,7 @@ class BERT4Rec(nn.Module):
             if isinstance(module, nn.Linear):
                 nn.init.normal_(module.weight, std=WEIGHT_STD)
                 nn.init.zeros_(module.bias)
-            elif isinstance(module, nn.LayerNorm):
+            elif isinstance(module, (nn.LayerNorm, LayerScale)):
                 module.reset_parameters()
             elif isinstance(module, Attention):
                 nn.init.zeros_(module.distance_bias)
@@ -315,6 +343,12 @@ class BERT4Rec(nn.Module):
         for layer in self.layers[:-1]:
             hidden = layer(hidden, keys_B11L)
         return self.norm(self.layers[-1](hidden, keys_B11L, places_M))
+
+
+def _scale(config: BERT4RecConfig) -> nn.Module:
+    """The factors of one sublayer, if there are any."""
+    start = config.layer_scale
+    return LayerScale(config.hidden_size, start) if start else nn.Identity()
 
 
 def _fused_is_slow(query: Tensor) -> bool:

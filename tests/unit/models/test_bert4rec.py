@@ -241,6 +241,8 @@ def test_the_number_of_heads_changes_the_output():
         {"dropout": 1.0},
         {"output_dropout": 1.0},
         {"attention_dropout": -0.1},
+        {"layer_scale": -0.1},
+        {"layer_scale": 1.1},
         {"max_seq_len": 1},
         {"relevance_head": "outside"},
     ],
@@ -248,6 +250,28 @@ def test_the_number_of_heads_changes_the_output():
 def test_options_out_of_range_are_refused(option):
     with pytest.raises(ConfigError, match=f"bert4rec.{next(iter(option))}"):
         BERT4RecConfig(**option)
+
+
+def test_layer_scale_multiplies_what_each_sublayer_adds():
+    hidden, keys = torch.randn(2, 3, 8), torch.ones(2, 1, 1, 3, dtype=torch.bool)
+    scaled, plain = bert4rec(layer_scale=0.5).layers[0], bert4rec().layers[0]
+    expected, weights = scaled(hidden, keys), scaled.state_dict()
+    factors = {"attention": weights.pop("attention_scale.weight")}
+    factors["forward"] = weights.pop("forward_scale.weight")
+    for sublayer, factors_D in factors.items():
+        weights[f"{sublayer}_output.weight"] = (
+            factors_D[:, None] * weights[f"{sublayer}_output.weight"]
+        )
+        weights[f"{sublayer}_output.bias"] = factors_D * weights[f"{sublayer}_output.bias"]
+    plain.load_state_dict(weights)
+    torch.testing.assert_close(plain(hidden, keys), expected)
+
+
+def test_layer_scales_start_where_the_option_says():
+    model = BERT4Rec(N, BERT4RecConfig(**SMALL, layer_scale=0.25), "next_item")
+    scales = {n: p for n, p in model.named_parameters() if "_scale" in n}
+    assert len(scales) == 4
+    assert all((scale == 0.25).all() for scale in scales.values())
 
 
 def test_an_unknown_task_is_refused():
@@ -266,6 +290,8 @@ def test_the_names_of_the_weights_are_stable():
     shared = {"positions", "norm.weight", "norm.bias", "items.weight"}
     shared |= {f"layers.{i}.{name}" for i in (0, 1) for name in layer}
     assert set(Layer(BERT4RecConfig()).state_dict()) == layer
+    scaled = layer | {"attention_scale.weight", "forward_scale.weight"}
+    assert set(Layer(BERT4RecConfig(layer_scale=0.1)).state_dict()) == scaled
     assert set(bert4rec().state_dict()) == (
         shared | {"items.bias", "mean_weight", "user_norm.weight", "user_norm.bias"}
     )
