@@ -34,6 +34,7 @@ class Card:
         catalogue: items that the model knows.
         example: a few raw item ids.
         protocol: what was trained on: version, split, data, seen filter.
+        filter_seen: whether items of the history are left out of the ranking.
         audit: of the data set, where it was given.
         data: name of the data set, where it was given.
         facts: how the runs came about, by name: one value for each run.
@@ -51,6 +52,7 @@ class Card:
     catalogue: int
     example: tuple[Any, ...]
     protocol: Mapping[str, Any]
+    filter_seen: bool
     facts: Mapping[str, Sequence[Any]]
     machine: Mapping[str, Any]
     measured: Sequence[Mapping[str, float]]
@@ -93,6 +95,7 @@ def read_card(folders: Sequence[Path], data: Path | None = None) -> Card:
         catalogue=len(first.item_ids),
         example=tuple(first.item_ids.decode(np.arange(min(3, len(first.item_ids)))).tolist()),
         protocol=first.protocol,
+        filter_seen=first.filter_seen,
         facts={name: [run.facts[name] for run in runs] for name in first.facts},
         machine=_machine(folders[0]),
         measured=[_measured(run) for run in runs],

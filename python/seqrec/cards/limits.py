@@ -37,9 +37,7 @@ def _next_item(card: Card) -> list[str]:
 
 
 def _seen(card: Card) -> list[str]:
-    chosen = card.config.evaluation.filter_seen
-    filtered = card.protocol["filter_seen"] if chosen is None else chosen
-    if not filtered:
+    if not card.filter_seen:
         return ["Items of the history stay in the ranking: they can be recommended again."]
     report = card.reports.get("test") or card.reports.get("valid")
     missed = 0 if report is None else int(report.counts.get("targets_in_input", 0))

@@ -235,7 +235,7 @@ def test_seen_filter_and_cold_items_are_limits(run, split):
     load(run, dataset=split.dataset).evaluate("test")
     card = read_card([run])
     assert "Items of the history are left out of the ranking" in to_markdown(card)
-    kept = dataclasses.replace(card, protocol={**card.protocol, "filter_seen": False})
+    kept = dataclasses.replace(card, filter_seen=False)
     assert "Items of the history stay in the ranking" in to_markdown(kept)
     report = card.reports["test"].with_counts({"cold_targets": 7})
     cold = dataclasses.replace(card, reports={"test": report})
