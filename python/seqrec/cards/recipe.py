@@ -11,7 +11,7 @@ from seqrec.experiment import RunConfig, resolve
 # Options whose defaults have moved, or depend on the data: a recipe that is to last says them.
 PINNED = {
     "lstm": {"embedding_dim", "hidden_size", "dropout", "output_dropout"},
-    "bert4rec": {"hidden_size", "num_heads", "dropout", "output_dropout"},
+    "bert4rec": {"hidden_size", "num_heads", "dropout", "output_dropout", "layer_scale"},
     "windows": {"max_seq_len"},
     "cloze": {"mask_prob", "last_only_prob"},
     "relevance": {"targets_per_user"},

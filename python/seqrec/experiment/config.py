@@ -28,7 +28,8 @@ OPTIONAL = ("lstm", "bert4rec", "cloze", "relevance", "negatives")  # tables, by
 # item wants wide item vectors, whose product with the user has to tell all items apart, and half of
 # them dropped; relevance overfits within a few epochs on sparse data, and BERT4Rec's there keeps
 # more of what its item vectors start with at a low rate, and wants more dropout. Its cloze hides
-# enough to want little, and does worse with biases that start at popularity.
+# enough to want none, gains from layers that begin with little to say, and does worse with biases
+# that start at popularity.
 # A warm-up is for recipes: on a small data set a hundred steps are the whole run.
 CELL_DEFAULTS: dict[tuple[ModelName, TaskName], dict[str, dict[str, Any]]] = {
     ("lstm", "next_item"): {"lstm": {"embedding_dim": 256, "dropout": 0.5, "output_dropout": 0.5}},
@@ -37,6 +38,7 @@ CELL_DEFAULTS: dict[tuple[ModelName, TaskName], dict[str, dict[str, Any]]] = {
         "training": {"epochs": 10},
     },
     ("bert4rec", "next_item"): {
+        "bert4rec": {"layer_scale": 0.1},
         "start": {"biases": "zero"},
         "training": {"lr": 2e-3, "betas": [0.9, 0.98]},
     },
@@ -59,7 +61,7 @@ WIDE_ACTIONS = 10  # of an item in the training part, on average
 # meets the items and from biases that start at popularity. A row has one target then, where a cloze
 # of a long history has eight, so those keep it (docs/experiments.md).
 PREFIXES = {
-    "bert4rec": {"hidden_size": 256, "dropout": 0.2, "output_dropout": 0.3},
+    "bert4rec": {"hidden_size": 256, "dropout": 0.2, "output_dropout": 0.3, "layer_scale": 0.0},
     "windows": {"windows": "prefixes"},
     "cloze": {"last_only_prob": 1.0},
     "start": {"std": 0.03, "biases": "popularity"},

@@ -53,7 +53,7 @@ class BERT4RecConfig:
 
     Attributes:
         hidden_size: D, the width of item vectors and of every layer; 256 with `windows.windows`
-            "prefixes", as dropout is 0.2 there and output_dropout 0.3.
+            "prefixes", as dropout is 0.2 there, output_dropout 0.3 and layer_scale 0.
         num_layers: Transformer layers.
         num_heads: H attention heads; must divide hidden_size.
         ff_multiplier: width of the feed-forward layer over hidden_size.
@@ -71,7 +71,7 @@ class BERT4RecConfig:
     num_layers: int = 2
     num_heads: int = 4
     ff_multiplier: int = 4
-    dropout: float = 0.1
+    dropout: float = 0.0
     output_dropout: float = 0.0
     attention_dropout: float = 0.0
     layer_scale: float = 0.0
