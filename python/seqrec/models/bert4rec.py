@@ -18,9 +18,9 @@ mean h over all tokens gives w^T h + b: the weaker head on every data set that w
 # learned bias of attention for each signed distance (Raffel et al., "T5", JMLR 2020, section 2.1,
 # there shared by the layers and in buckets): a hidden item finds its neighbours sooner
 # (docs/experiments.md). The mean m is ours: what the item vectors start with counts from the first
-# step on, before attention has learned where to look. So is what layer_scale does: learned factors
-# on what each sublayer adds (Touvron et al., "Going deeper with image transformers", ICCV 2021,
-# equation 4) that start small.
+# step on, before attention has learned where to look. layer_scale gives what each sublayer adds
+# learned factors that start small (Touvron et al., "Going deeper with image transformers", ICCV
+# 2021, equation 4).
 
 Sequences are padded on the left; attention sees no PAD and positions count from the last token, so
 more padding changes nothing.
