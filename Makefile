@@ -64,7 +64,7 @@ bench: $(VENV)/extension.stamp target/limits ## time seqrec beside its contender
 	target/limits benches/results/limits.json
 	$(foreach shape,$(SHAPES),$(BENCH) --shape $(shape) $(JOBS:%=--job %) --out benches/results/$(shape) &&) true
 	$(BENCH) --shape million --job rank --job top_k --out benches/results/million
-	$(BENCH) --shape ml1m --job data_wait --batch-size 64 --max-seq-len 50 --out benches/results/data-wait
+	$(BENCH) --shape ml1m --job data_wait --batch-size 64 --max-seq-len 50 --rounds 21 --out benches/results/data-wait
 	$(BIN)/seqrec bench --grow --out benches/results/growth
 
 target/limits: benches/rust/limits.rs
