@@ -221,7 +221,7 @@ class BERT4Rec(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Normal weights of std 0.02, zero biases, identity norms, scales, w = 1/2."""
+        """Normal weights (std 0.02), zero biases, identity norms, scales at the option, w = 1/2."""
         self.items.reset_parameters()
         nn.init.normal_(self.positions, std=WEIGHT_STD)
         if not self.pooled:
