@@ -14,7 +14,10 @@ use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder, Yield};
 use crate::Error;
 
 /// Bytes of output that are worth a visit to the queue of rows.
-const PIECE_BYTES: usize = 16 << 10;
+const LEAST_BYTES: usize = 16 << 10;
+
+/// Bytes of output that one thread may be waited for.
+const MOST_BYTES: usize = 256 << 10;
 
 /// Bytes of output that are worth waking a thread, which takes longer than to write some of them.
 const WAKE_BYTES: usize = 1 << 20;
@@ -22,8 +25,9 @@ const WAKE_BYTES: usize = 1 << 20;
 /// How long a thread stands by for the next batch; batches that follow each other sooner have one.
 const STAND_BY: Duration = Duration::from_micros(100);
 
-/// Looks at a counter before the calling thread goes to sleep over it.
-const LOOKS: usize = 1 << 10;
+/// Looks at a counter before the calling thread goes to sleep over it: to be woken takes as long as
+/// several batches, and two threads that wake each other may end up on one core and stay there.
+const LOOKS: usize = 1 << 12;
 
 /// Threads that help a calling one to fill its batches.
 #[derive(Debug)]
@@ -197,10 +201,11 @@ where
     type Output = Result<usize, Error>;
 
     fn callback<P: Producer<Item = T>>(self, rows: P) -> Self::Output {
-        let piece = PIECE_BYTES.div_ceil(self.row_bytes.max(1));
-        let (pieces, bytes) = (self.n_rows.div_ceil(piece), self.n_rows * self.row_bytes);
-        let helpers = self.crew.0.map_or(0, |h| h.pool.current_num_threads());
-        let queue = Queue::new(rows, self.n_rows, piece, 1 + helpers);
+        let threads = 1 + self.crew.0.map_or(0, |h| h.pool.current_num_threads());
+        let bytes = self.n_rows * self.row_bytes;
+        let piece = rows_of_a_piece(self.n_rows, self.row_bytes, threads);
+        let pieces = self.n_rows.div_ceil(piece);
+        let queue = Queue::new(rows, self.n_rows, piece);
         let forwards = || queue.work(Queue::first, &mut (self.scratch)(), &self.find, &self.row);
         let backwards = || queue.work(Queue::last, &mut (self.scratch)(), &self.find, &self.row);
         match self.crew.0.filter(|_| pieces > 1) {
@@ -209,6 +214,14 @@ where
         }
         queue.outcome()
     }
+}
+
+/// Pieces of one size, two or more for each thread. Where one is held up another takes over a part of
+/// its rows; otherwise each fills those that it filled the batch before, in its own cache.
+fn rows_of_a_piece(n_rows: usize, row_bytes: usize, threads: usize) -> usize {
+    let each = (n_rows * row_bytes).div_ceil(threads * MOST_BYTES).max(2);
+    let least = LEAST_BYTES.div_ceil(row_bytes.max(1));
+    n_rows.div_ceil(threads * each).max(least)
 }
 
 /// Calls `mine` on this thread and `theirs` on `called` of the pool; returns when all are done.
@@ -232,15 +245,11 @@ fn with_help(pool: &ThreadPool, called: usize, mine: impl FnOnce(), theirs: impl
     });
 }
 
-/// Rows that threads take in pieces: the calling one from the front, its helpers from the back. So
-/// each finds most of what it writes in its own cache, where it wrote the batch before. Pieces get
-/// smaller towards the end: few visits, and nobody waits long for the last.
+/// Rows that threads take in pieces: the calling one from the front, its helpers from the back.
 struct Queue<P> {
     left: Mutex<Option<Piece<P>>>,
-    /// The least rows of a piece.
+    /// Rows of a piece.
     piece: usize,
-    /// What is left, divided by this, is a piece.
-    pieces_left: usize,
     total: AtomicUsize,
     failure: Mutex<Option<(usize, Error)>>,
 }
@@ -263,7 +272,7 @@ impl<P: Producer> Piece<P> {
 }
 
 impl<P: Producer> Queue<P> {
-    fn new(rows: P, len: usize, piece: usize, threads: usize) -> Self {
+    fn new(rows: P, len: usize, piece: usize) -> Self {
         let all = Piece {
             start: 0,
             len,
@@ -272,7 +281,6 @@ impl<P: Producer> Queue<P> {
         Self {
             left: Mutex::new(Some(all)),
             piece,
-            pieces_left: 2 * threads,
             total: AtomicUsize::new(0),
             failure: Mutex::new(None),
         }
@@ -296,17 +304,12 @@ impl<P: Producer> Queue<P> {
     fn take(&self, cut: impl Fn(Piece<P>, usize) -> (Piece<P>, Piece<P>)) -> Option<Piece<P>> {
         let mut left = locked(&self.left);
         let all = left.take()?;
-        let n = self.next_piece(all.len);
-        if n >= all.len {
+        if self.piece >= all.len {
             return Some(all);
         }
-        let (piece, rest) = cut(all, n);
+        let (piece, rest) = cut(all, self.piece);
         *left = Some(rest);
         Some(piece)
-    }
-
-    fn next_piece(&self, rows_left: usize) -> usize {
-        self.piece.max(rows_left / self.pieces_left)
     }
 
     /// Fills one piece after the other until there is none. Rows after one that fails are filled,
@@ -374,14 +377,14 @@ mod tests {
             };
             let helpers = Helpers::new(threads).unwrap();
             let filled =
-                crew(helpers.as_ref()).fill(out.par_chunks_exact_mut(1), PIECE_BYTES, fail);
+                crew(helpers.as_ref()).fill(out.par_chunks_exact_mut(1), LEAST_BYTES, fail);
             assert_eq!(filled, Err(Error::of_row(37)));
         }
     }
 
     #[test]
     fn a_crew_fills_every_row_once_and_adds_up() {
-        for (threads, row_bytes) in [(1, 8), (2, 8), (2, PIECE_BYTES), (4, PIECE_BYTES)] {
+        for (threads, row_bytes) in [(1, 8), (2, 8), (2, LEAST_BYTES), (4, LEAST_BYTES)] {
             let helpers = Helpers::new(threads).unwrap();
             let mut out = vec![0usize; 1000];
             let count = |i: usize, out: &mut [usize]| {
