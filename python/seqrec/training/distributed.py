@@ -97,12 +97,15 @@ class Ranks:
         """Turns gradients of (mean loss x targets) into the gradient of the mean over all ranks.
 
         One message carries the targets and all gradients. Which parameters have a gradient on any
-        rank is asked once, at the first step: those without stay without, as in one process.
+        rank is asked until some have: those without stay without, as in one process.
         """
         trained = list(parameters)
         if self._used is None:
             own = torch.tensor([p.grad is not None for p in trained], dtype=torch.float64)
-            self._used = [count > 0 for count in self.total(own).tolist()]
+            used = [count > 0 for count in self._reduced(own, dist.ReduceOp.SUM).tolist()]
+            if not any(used):  # no rank has a target in this step
+                return
+            self._used = used
         used = [p for p, use in zip(trained, self._used, strict=True) if use]
         parts = [torch.zeros_like(p) if p.grad is None else p.grad for p in used]
         head = torch.full((1,), float(targets), device=self.device)
