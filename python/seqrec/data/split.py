@@ -110,8 +110,13 @@ class Split:
 
         What has been chosen on validation can be trained again on all that is older than the test.
         """
-        train = self.valid.through_target
-        counts = item_counts(train, self.dataset.n_items)
+        train, dataset = self.valid.through_target, self.dataset
+        if self.cuts is not None:
+            # Users who began after the first cut are in no part, and have events before the second.
+            assert dataset.times is not None  # they were cut
+            before = _events_before(self.cuts[1], dataset.times, dataset.offsets)
+            train = Sequences(train.items, train.starts, train.starts + before)
+        counts = item_counts(train, dataset.n_items)
         return dataclasses.replace(self, train=train, item_counts=counts)
 
     def cold_targets(self, part: Part) -> NDArray[np.bool_]:

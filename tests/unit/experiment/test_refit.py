@@ -47,8 +47,8 @@ def test_its_training_part_ends_with_the_validation_targets(cut):
     if cut == "leave_one_out":
         assert larger.train.n_events == split.train.n_events + len(split.valid.users)
     else:
-        places = larger.train.stops - 1
-        assert dataset.times[places[larger.train.stops > larger.train.starts]].max() < split.cuts[1]
+        assert larger.train.n_events == (dataset.times < split.cuts[1]).sum()
+        assert (dataset.times[larger.train.places()[1]] < split.cuts[1]).all()
 
 
 @pytest.mark.parametrize("reader", ["item_vectors", "NextItemRows"])
