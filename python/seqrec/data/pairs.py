@@ -34,30 +34,42 @@ def evaluation_negatives(
         draws: independent negatives for each positive.
         kind: "uniform", or "popularity": in proportion to training counts.
 
+    Returns:
+        The negatives; item 1 in the rows of users who are left out, since their target is no
+        positive (`is_positive`).
+
     Raises:
         DataError: if a user has taken the whole catalogue (or every item that was trained on).
     """
     check(draws >= 1, "draws", draws, "at least 1")
     check(kind in get_args(NegativesKind), "kind", kind, f"one of {get_args(NegativesKind)}")
     offsets, data = split.dataset.user_ids.texts()
-    excluded = part.through_target
+    excluded, judged = part.through_target, is_positive(part)
     counts = split.item_counts if kind == "popularity" else None
+    users = part.users[judged]
     try:
-        return _core.draw_evaluation_negatives(
+        drawn = _core.draw_evaluation_negatives(
             kind, part.name, offsets, data, excluded.items, excluded.starts, excluded.stops,
-            part.users, split.dataset.n_items, draws, counts,
+            users, split.dataset.n_items, draws, counts,
         )  # fmt: skip
     except DataError:
         # the kernel knows codes alone: a user with no item left is reported by raw id
         weights = np.ones_like(split.item_counts) if counts is None else counts
-        _refuse_full_users(split, part, weights)
+        _refuse_full_users(split, part, users, weights)
         raise
+    if judged.all():
+        return drawn
+    negatives = np.ones((len(part.users), draws), dtype=np.int32)
+    negatives[judged] = drawn
+    return negatives
 
 
-def _refuse_full_users(split: Split, part: Part, weights: NDArray[np.int64]) -> None:
-    """Raises DataError if a user of the part has taken every item that has a weight."""
+def _refuse_full_users(
+    split: Split, part: Part, users: NDArray[np.int32], weights: NDArray[np.int64]
+) -> None:
+    """Raises DataError if one of the users has taken every item that has a weight."""
     excluded, n_drawable = part.through_target, np.count_nonzero(weights)
-    for user in part.users:
+    for user in users:
         taken = np.unique(excluded.user(user))
         if np.count_nonzero(weights[taken - 1]) >= n_drawable:
             raise DataError(

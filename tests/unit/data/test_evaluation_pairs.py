@@ -30,7 +30,8 @@ def test_negatives_are_the_protocols_draws(split):
     n_items = split.dataset.n_items
     for part in (split.valid, split.test):
         negatives = evaluation_negatives(split, part, draws=4)
-        for place, user in enumerate(part.users.tolist()):
+        for place in np.flatnonzero(is_positive(part)):
+            user = part.users[place]
             excluded = {*part.inputs.user(user).tolist(), int(part.targets[place])}
             raw = str(split.dataset.user_ids.decode(np.array([user]))[0])
             by_hand = [expected(part.name, raw, draw, n_items, excluded) for draw in range(4)]
@@ -46,7 +47,8 @@ def test_popularity_draws_follow_the_training_counts(split):
     negatives = evaluation_negatives(split, split.test, kind="popularity")
     assert (counts[negatives - 1] > 0).all()
     part, cumulative = split.test, np.cumsum(counts).tolist()
-    for place, user in enumerate(part.users.tolist()):
+    for place in np.flatnonzero(is_positive(part)):
+        user = part.users[place]
         excluded = {*part.inputs.user(user).tolist(), int(part.targets[place])}
         raw = str(split.dataset.user_ids.decode(np.array([user]))[0])
         attempt, item = 0, None
@@ -55,6 +57,14 @@ def test_popularity_draws_follow_the_training_counts(split):
             item = next(i for i, total in enumerate(cumulative, start=1) if event < total)
             attempt += 1
         assert negatives[place, 0] == item
+
+
+def test_a_user_who_is_not_judged_may_have_taken_everything(make_log):
+    histories = [(7, 8, 9, 7), (7, 7, 8), (8, 8, 7)]
+    rows = [(user, item) for user, history in enumerate(histories) for item in history]
+    split = make_log(*rows).split()
+    assert is_positive(split.test).tolist() == [False, True, True]
+    assert evaluation_negatives(split, split.test, draws=2).tolist() == [[1, 1], [3, 3], [3, 3]]
 
 
 def test_a_negative_does_not_depend_on_the_other_users(make_log):
