@@ -6,6 +6,7 @@ is an error that names the source, the row (or line), the column and the value.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,7 @@ from seqrec.errors import DataError
 Where = Callable[[int], str]  # 0-based row -> "events.csv, line 7" or "data frame, row 5"
 
 FLOATS_SKIP = 2.0**53  # from here on there are integers that no float64 is
+_SHORT_FLOATS_SKIP = {pa.float16(): 2.0**11, pa.float32(): 2.0**24}
 
 TIME_NAMES = {"timestamp", "unix_timestamp", "time", "datetime", "date"}
 
@@ -39,13 +41,13 @@ class Columns:
         time: None: "timestamp", if there is such a column; "": no times, row order is the order;
             any other name must be there. Without a name, one that looks like it ("Timestamp",
             "date") is refused: the order would be lost without a word.
-        rating: None: "rating", if there is such a column; "": none.
+        rating: "": none; any other name must be there.
     """
 
     user: str = "user_id"
     item: str = "item_id"
     time: str | None = None
-    rating: str | None = None
+    rating: str = ""
 
     def resolve(self, found: Sequence[str], source: str) -> dict[str, str]:
         """Which of the found columns plays which role; absent optional roles are left out.
@@ -55,12 +57,10 @@ class Columns:
                 time was named and another column seems to hold it.
         """
         roles = {"user": self.user, "item": self.item}
-        for role, name, default in (
-            ("time", self.time, "timestamp"),
-            ("rating", self.rating, "rating"),
-        ):
-            if name or (name is None and default in found):
-                roles[role] = name or default
+        if self.time or (self.time is None and "timestamp" in found):
+            roles["time"] = self.time or "timestamp"
+        if self.rating:
+            roles["rating"] = self.rating
         if self.time is None and "time" not in roles:
             _refuse_unnamed_times(found, source)
         for role, name in roles.items():
@@ -185,7 +185,8 @@ def read_times(column: Any, name: str, where: Where) -> NDArray[np.int64]:
     if pa.types.is_date32(kind):
         return column.cast(pa.int32()).to_numpy().astype(np.int64)
     if pa.types.is_floating(kind):
-        return _integral(column.to_numpy().astype(np.float64), name, where)
+        skip = _SHORT_FLOATS_SKIP.get(kind, FLOATS_SKIP)
+        return _integral(column.to_numpy().astype(np.float64), skip, name, where)
     raise DataError(f"{where(0)}: column {name!r} has type {kind}; times are integers or datetimes")
 
 
@@ -342,15 +343,18 @@ def _refuse_lost_digits(column: Any, times: Any, name: str, where: Where) -> Non
         )
 
 
-def _integral(values: NDArray[np.float64], name: str, where: Where) -> NDArray[np.int64]:
+def _integral(
+    values: NDArray[np.float64], skip: float, name: str, where: Where
+) -> NDArray[np.int64]:
     # NaN fails every comparison.
-    right = (np.abs(values) < FLOATS_SKIP) & (np.floor(values) == values)
+    right = (np.abs(values) < skip) & (np.floor(values) == values)
     if not right.all():
         row = int((~right).argmax())
-        if abs(values[row]) >= FLOATS_SKIP and np.isfinite(values[row]):
+        if abs(values[row]) >= skip and np.isfinite(values[row]):
             raise DataError(
-                f"{where(row)}: column {name!r} has {values[row]}, a float beyond 2^53, where "
-                "floats skip integers: make the column integers at its source"
+                f"{where(row)}: column {name!r} has {values[row]}, a float beyond "
+                f"2^{int(math.log2(skip))}, where its floats skip integers: make the column "
+                "integers at its source"
             )
         raise DataError(
             f"{where(row)}: column {name!r} has {values[row]}, no integer; times are integers: "

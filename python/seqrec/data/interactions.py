@@ -43,7 +43,7 @@ class Interactions:
     Every `from_...` takes the names of the columns:
         user_col, item_col: raw ids, integers or strings.
         time_col: None: "timestamp", if there; "": no times, row order is the order; else required.
-        rating_col: None: "rating", if there; "": none; else required. Kept, and not used.
+        rating_col: "": none; else required. Kept, and not used.
 
     Attributes:
         users: int32 [E], codes of `user_ids`.
@@ -81,7 +81,7 @@ class Interactions:
         user_col: str = "user_id",
         item_col: str = "item_id",
         time_col: str | None = None,
-        rating_col: str | None = None,
+        rating_col: str = "",
     ) -> Interactions:
         """The log in a CSV or TSV file with a header; `sep` None: found from the header.
 
@@ -102,7 +102,7 @@ class Interactions:
         user_col: str = "user_id",
         item_col: str = "item_id",
         time_col: str | None = None,
-        rating_col: str | None = None,
+        rating_col: str = "",
     ) -> Interactions:
         """The log in a Parquet file, the files of a glob, or a folder of shards, in name order.
 
@@ -131,7 +131,7 @@ class Interactions:
         user_col: str = "user_id",
         item_col: str = "item_id",
         time_col: str | None = None,
-        rating_col: str | None = None,
+        rating_col: str = "",
     ) -> Interactions:
         """The log in a pandas or polars frame, an Arrow table, or anything that narwhals reads.
 
@@ -149,7 +149,7 @@ class Interactions:
         user_col: str = "user_id",
         item_col: str = "item_id",
         time_col: str | None = None,
-        rating_col: str | None = None,
+        rating_col: str = "",
     ) -> Interactions:
         """The log in a file whose name tells its format.
 

@@ -34,11 +34,12 @@ LICENCE = (
 Progress = Callable[[int, int | None], None]  # (bytes so far, bytes in all where known)
 
 _NAMES = ("user_id", "item_id", "rating", "timestamp")
-_CSV_NAMES = Columns(user="userId", item="movieId", time="timestamp", rating="rating")
+_DAT_COLUMNS = Columns(rating="rating")
+_CSV_COLUMNS = Columns(user="userId", item="movieId", time="timestamp", rating="rating")
 _LAYOUTS = {
-    "ratings.dat": (Layout(sep="::", names=_NAMES, quoted=False), Columns()),
-    "u.data": (Layout(sep="\t", names=_NAMES, quoted=False), Columns()),
-    "ratings.csv": (Layout(sep=","), _CSV_NAMES),
+    "ratings.dat": (Layout(sep="::", names=_NAMES, quoted=False), _DAT_COLUMNS),
+    "u.data": (Layout(sep="\t", names=_NAMES, quoted=False), _DAT_COLUMNS),
+    "ratings.csv": (Layout(sep=","), _CSV_COLUMNS),
 }
 FILES = tuple(_LAYOUTS)
 

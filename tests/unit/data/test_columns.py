@@ -1,4 +1,5 @@
 import datetime as dt
+import re
 
 import numpy as np
 import pyarrow as pa
@@ -177,6 +178,15 @@ def test_what_is_no_time_at_all_is_not_said_to_be_one():
 def test_an_integer_time_beyond_int64_is_refused():
     with pytest.raises(DataError, match=r"row 1: column 'timestamp' has 18446744073709551615"):
         times([1, 2**64 - 1], pa.uint64())
+
+
+@pytest.mark.parametrize(
+    ("kind", "largest", "said"), [(np.float16, 2**11, "2^11"), (np.float32, 2**24, "2^24")]
+)
+def test_a_short_float_beyond_its_integers_is_refused(kind, largest, said):
+    assert times(np.array([1, largest - 1], dtype=kind)) == [1, largest - 1]
+    with pytest.raises(DataError, match=rf"row 1: .* a float beyond {re.escape(said)}, where"):
+        times(np.array([1, largest], dtype=kind))
 
 
 @pytest.mark.parametrize("missing", [None, float("nan")])

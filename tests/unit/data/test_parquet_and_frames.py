@@ -55,9 +55,15 @@ def test_a_frame_is_not_changed():
     pd.testing.assert_frame_equal(frame, before)
 
 
-def test_ratings_are_kept():
-    log = Interactions.from_frame(TABLE.append_column("rating", pa.array([5, 4, None])))
+def test_ratings_are_kept_where_their_column_is_named():
+    frame = TABLE.append_column("rating", pa.array([5, 4, None]))
+    log = Interactions.from_frame(frame, rating_col="rating")
     np.testing.assert_array_equal(log.ratings, np.array([5, 4, np.nan], dtype=np.float32))
+
+
+def test_a_column_of_ratings_that_nobody_named_is_not_read():
+    frame = TABLE.append_column("rating", pa.array(["good", "bad", None]))
+    assert Interactions.from_frame(frame).ratings is None
 
 
 def test_integers_that_pandas_made_floats_name_the_null():
@@ -225,7 +231,7 @@ def test_pieces_of_a_file_are_one_log(tmp_path, users):
     times, ratings = [5, 1, 4, 2, 3], [1.0, 2.0, None, 4.0, 5.0]
     table = {"user_id": users, "item_id": [1, 2, 3, 2, 1], "timestamp": times, "rating": ratings}
     pq.write_table(pa.table(table), tmp_path / "log.parquet", row_group_size=3)
-    log = Interactions.from_parquet(tmp_path / "log.parquet")
+    log = Interactions.from_parquet(tmp_path / "log.parquet", rating_col="rating")
     assert rows(log) == list(zip(users, [1, 2, 3, 2, 1], strict=True))
     assert log.user_ids.ids.to_pylist() == sorted(set(users))
     assert log.times.tolist() == times
