@@ -69,8 +69,10 @@ class LSTM(nn.Module):
         self.items = ItemTable(n_items, width)
         self.dropout = Dropout(config.dropout)
         self.output_dropout = Dropout(config.output_dropout)
-        between = config.dropout if config.num_layers > 1 else 0.0
-        self.lstm = nn.LSTM(width, state, config.num_layers, batch_first=True, dropout=between)
+        self.lstm = nn.LSTM(width, state, batch_first=True)
+        # Dropout between layers is ours: cuDNN's has a state of its own, which no checkpoint has.
+        upper = (nn.LSTM(state, state, batch_first=True) for _ in range(config.num_layers - 1))
+        self.upper = nn.ModuleList(upper)
         self.project = nn.Identity() if state == width else nn.Linear(state, width, bias=False)
         self.state_weight = nn.Parameter(torch.empty(()))  # w_1
         self.mean_weight = nn.Parameter(torch.empty(()))  # w_2
@@ -80,15 +82,16 @@ class LSTM(nn.Module):
     def reset_parameters(self) -> None:
         """Orthogonal recurrence, open forget gates, and w_1 = w_2 = 1/2."""
         self.items.reset_parameters()
-        for name, parameter in self.lstm.named_parameters():
-            if name.startswith("weight_ih"):
-                nn.init.xavier_uniform_(parameter)
-            elif name.startswith("weight_hh"):
-                nn.init.orthogonal_(parameter)
-            else:
-                nn.init.zeros_(parameter)
-            if name.startswith("bias_ih"):  # gates are stored as input, forget, cell, output
-                nn.init.ones_(parameter.chunk(4)[1])
+        for layer in (self.lstm, *self.upper):
+            for name, parameter in layer.named_parameters():
+                if name.startswith("weight_ih"):
+                    nn.init.xavier_uniform_(parameter)
+                elif name.startswith("weight_hh"):
+                    nn.init.orthogonal_(parameter)
+                else:
+                    nn.init.zeros_(parameter)
+                if name.startswith("bias_ih"):  # gates are stored as input, forget, cell, output
+                    nn.init.ones_(parameter.chunk(4)[1])
         if isinstance(self.project, nn.Linear):
             nn.init.xavier_uniform_(self.project.weight)
         if isinstance(self.norm, nn.LayerNorm):
@@ -104,6 +107,8 @@ class LSTM(nn.Module):
         """
         vectors_BLD = self.items(inputs_BL)
         states, _ = self.lstm(self.dropout(vectors_BLD))
+        for layer in self.upper:
+            states, _ = layer(self.dropout(states))
         means = _running_mean(vectors_BLD, inputs_BL)
         if places_M is not None:
             states, means = states.flatten(0, 1)[places_M], means.flatten(0, 1)[places_M]

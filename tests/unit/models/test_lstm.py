@@ -48,6 +48,26 @@ def test_the_future_changes_nothing_earlier():
     assert not torch.allclose(before[:, 2:], after[:, 2:])
 
 
+def test_layers_are_stacked_with_dropout_between():
+    model = lstm(num_layers=3, hidden_size=4, layer_norm=False)
+    layers, tokens = (model.lstm, *model.upper), torch.tensor([[1, 2, 3]])
+    stack = torch.nn.LSTM(4, 4, 3, batch_first=True)
+    named = {
+        f"{name[:-1]}{k}": p for k, own in enumerate(layers) for name, p in own.named_parameters()
+    }
+    stack.load_state_dict(named)
+    vectors = model.items(tokens)
+    means = vectors.cumsum(dim=1) / torch.arange(1, 4)[:, None]
+    torch.testing.assert_close(model(tokens), 0.5 * stack(vectors)[0] + 0.5 * means)
+
+
+def test_dropout_is_on_the_input_and_between_the_layers():
+    model, calls = lstm(num_layers=3).train(), []
+    model.dropout.register_forward_hook(lambda *_: calls.append(1))
+    model(torch.tensor([[1, 2, 3]]))
+    assert len(calls) == 3
+
+
 def test_the_user_vector_is_the_weighted_sum_of_state_and_mean():
     model = lstm(layer_norm=False)
     tokens = torch.tensor([[3, 7]])
