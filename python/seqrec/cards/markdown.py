@@ -12,6 +12,7 @@ from seqrec.cards.limits import limits_of
 from seqrec.config import toml_tables
 from seqrec.evaluation import Estimate, grid
 from seqrec.experiment.fit import VALIDATION_DRAWS
+from seqrec.training import FINAL
 
 MODELS = {
     "lstm": (
@@ -30,7 +31,6 @@ TASKS = {
     "relevance": ("relevance", "How likely does a user like a given item?"),
 }
 _HIDDEN = ("status", "precision", "seed", "refit")  # said elsewhere
-_FINISHED = ("completed", "early-stopped")
 
 
 def to_markdown(card: Card) -> str:
@@ -54,7 +54,7 @@ def _title(card: Card) -> str:
     model, what = MODELS[card.config.model]
     task, asks = TASKS[card.config.task]
     on = card.data or f"data {card.protocol['data'][:12]}"
-    rough = dict.fromkeys(status for status in card.facts["status"] if status not in _FINISHED)
+    rough = dict.fromkeys(status for status in card.facts["status"] if status not in FINAL)
     caveat = f"**{', '.join(rough)}: not to be published.** " if rough else ""
     text = (
         f"{caveat}{asks} {what[0].upper()}{what[1:]}. {card.parameters:,} parameters, "
@@ -133,7 +133,8 @@ def _readings(card: Card) -> str:
         return f"The test part was read {_times(card.test_readings)}."
     if card.test_readings:
         return f"The test part was read {_times(card.test_readings)}; its numbers were not kept."
-    return "The test part has not been read: `seqrec evaluate DATA --run RUN --part test` does."
+    ask = "`seqrec evaluate DATA --run RUN --part test`"
+    return f"No reading of the test part is on record: {ask} is one."
 
 
 def _times(count: int) -> str:

@@ -67,6 +67,7 @@ def load(folder: str | Path, *, dataset: Dataset | None = None, device: str = "a
         dataset=dataset,
         folder=folder if is_run else None,
         training=_ended(folder) if is_run else training_result(artifact.documents),
+        noted_readings=artifact.documents.get("readings", {}).get("test", 0),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,8 @@ class Run:
         dataset: the histories of known users; None after `load` without a data set.
         folder: where the run is kept, if anywhere.
         training: how training went; None for the best weights of a run that has not ended.
+        noted_readings: how often the test part has been read, where there is no folder with a
+            ledger of it.
     """
 
     config: RunConfig
@@ -58,7 +60,7 @@ class Run:
     dataset: Dataset | None = None
     folder: Path | None = None
     training: TrainResult | None = None
-    _readings: int = field(default=0, init=False)  # of a run without a folder to keep a ledger in
+    noted_readings: int = 0
 
     def evaluate(self, part: str = "valid", *, per_user: str | Path | None = None) -> Report:
         """Metrics on a part with 95 % intervals over users, and the protocol they follow.
@@ -144,7 +146,7 @@ class Run:
     @property
     def test_readings(self) -> int:
         """How often the test part has been read."""
-        return self._readings if self.folder is None else readings(self.folder)
+        return self.noted_readings if self.folder is None else readings(self.folder)
 
     @property
     def filter_seen(self) -> bool:
@@ -232,10 +234,11 @@ class Run:
         )
 
     def save(self, folder: str | Path) -> None:
-        """Writes the artifact: weights, config, item ids and protocol; no user's data."""
+        """Writes the artifact: weights, config, item ids, protocol; no user's data."""
         state = {name: tensor.detach().cpu() for name, tensor in self.model.state_dict().items()}
         tensors = {"model": state, **artifact_tensors(self.item_ids)}
         documents = artifact_documents(self.config, self.origins, self.protocol, self.training)
+        documents["readings"] = {"test": self.test_readings}
         save_artifact(Path(folder), tensors, documents)
 
     def _queries(
@@ -264,7 +267,7 @@ class Run:
         return self.split
 
     def _note_reading(self) -> None:
-        self._readings += 1
+        self.noted_readings += 1
         if self.folder is not None:
             note_reading(self.folder, configs.digest(self.config))
 

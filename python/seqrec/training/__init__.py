@@ -16,10 +16,11 @@ from seqrec.training.loop import state_to_resume, train
 from seqrec.training.objectives import ObjectiveConfig, make_objective
 from seqrec.training.progress import stage
 from seqrec.training.run import BEST, LAST, Validate, Watch
-from seqrec.training.state import Evaluation, TrainResult, open_state
+from seqrec.training.state import FINAL, Evaluation, TrainResult, open_state
 
 __all__ = [
     "BEST",
+    "FINAL",
     "LAST",
     "Artifact",
     "Evaluation",

@@ -11,10 +11,10 @@ from typing import Any
 
 from seqrec.errors import CheckpointError
 from seqrec.files import read_json, whole_file, write_json
-from seqrec.training import Evaluation, larger_is_better
+from seqrec.training import FINAL, Evaluation, larger_is_better
 
 RECORD, RUN = "trial.json", "run"
-ENDED = ("completed", "early-stopped", "time-limited")  # those that can be the best
+ENDED = (*FINAL, "time-limited")  # those that can be the best
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

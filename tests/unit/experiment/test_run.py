@@ -177,6 +177,15 @@ def test_readings_without_a_folder_are_counted_in_memory(split):
     ]  # fmt: skip
 
 
+def test_a_saved_model_remembers_how_often_the_test_part_was_read(split, tmp_path):
+    run = sr.fit("lstm", split, config=tiny_data.tiny("lstm"))
+    run.evaluate("test")
+    run.save(tmp_path / "model")
+    again = sr.load(tmp_path / "model", dataset=split.dataset)
+    assert again.test_readings == 1
+    assert again.evaluate("test").counts["test_readings"] == 2
+
+
 def test_the_ledger_outlives_an_overwritten_run(split, copied):
     sr.load(copied, dataset=split.dataset).evaluate("test")
     config = tiny_data.tiny("lstm", training={"seed": 3})
