@@ -108,6 +108,9 @@ def compare(
         CheckpointError: if the folder holds runs or results of other data or another config.
     """
     configs.check(part == "test" or not refits, "part", part, "'test' for refits")
+    for option, given in (("models", models), ("tasks", tasks)):
+        once = len(set(given)) == len(given)
+        configs.check(once, option, given, "each once: seeds are an option")
     planned = {
         task: plan_cells(
             task, split, folder / name / task, models, layers or {}, cells or {}, seeds, refits

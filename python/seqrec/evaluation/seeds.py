@@ -36,7 +36,7 @@ def mean_report(reports: Sequence[Report]) -> Report:
         first,
         metrics=_mean_estimates([r.metrics for r in reports]),
         slices={s: _mean_estimates([r.slices[s] for r in reports]) for s in first.slices},
-        counts={name: max(r.counts[name] for r in reports) for name in first.counts},
+        counts={name: _count([r.counts[name] for r in reports]) for name in first.counts},
         training=_side_by_side([r.training for r in reports]),
         caveat=", ".join(dict.fromkeys(r.caveat for r in reports if r.caveat)),
         spread={name: statistics.stdev(seeds) for name, seeds in values.items()},
@@ -55,6 +55,11 @@ def mean_difference_of(differences: Sequence[Difference]) -> Difference:
         low=min(d.low for d in differences),
         high=max(d.high for d in differences),
     )
+
+
+def _count(seeds: Sequence[int | float]) -> int | float:
+    """The most of a count, the mean of a share."""
+    return statistics.fmean(seeds) if isinstance(seeds[0], float) else max(seeds)
 
 
 def _mean_estimates(metrics: Sequence[Mapping[str, Estimate]]) -> dict[str, Estimate]:

@@ -211,6 +211,12 @@ def test_an_unknown_task_is_named(split, tmp_path):
         compared(split, tmp_path, tasks=["relevanse"])
 
 
+@pytest.mark.parametrize("twice", [{"models": ["lstm", "lstm"]}, {"tasks": ["next_item"] * 2}])
+def test_what_is_named_twice_is_not_taken_for_two_seeds(split, tmp_path, twice):
+    with pytest.raises(ConfigError, match="each once: seeds are an option"):
+        compare("toy", split, folder=tmp_path, **{"tasks": ["next_item"], **twice})
+
+
 def test_recipes_are_found_by_their_names(tmp_path):
     path = tmp_path / "toy-lstm-relevance-popularity.toml"
     path.touch()

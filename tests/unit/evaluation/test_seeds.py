@@ -1,3 +1,4 @@
+import dataclasses
 import statistics
 
 import pytest
@@ -38,6 +39,11 @@ def test_what_seeds_have_in_common_stands_once():
     both = mean_report([report(0.2, seed=0), report(0.4, seed=1)])
     assert both.training == {"status": "completed", "seed": "0 / 1"}
     assert both.counts == {"users": 7, "test_readings": 2}
+
+
+def test_a_share_of_the_seeds_is_their_mean():
+    shares = [dataclasses.replace(report(0.2), counts={"tied_share": s}) for s in (0.0, 0.5)]
+    assert mean_report(shares).counts == {"tied_share": 0.25}
 
 
 def test_one_caveat_of_any_seed_is_the_caveat_of_all():
