@@ -7,7 +7,7 @@ import json
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -38,7 +38,8 @@ def whole_file(path: Path) -> Iterator[Path]:
             raise
         raise ResourceError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
-        aside.unlink(missing_ok=True)
+        with suppress(OSError):  # the error that is on its way says more
+            aside.unlink()
 
 
 def refuse_sealed(path: Path) -> None:

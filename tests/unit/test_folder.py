@@ -187,6 +187,15 @@ def test_nothing_is_written_inside_a_folder_of_seqrec(tmp_path):
     write(sealed, "new", kind=ours, replace=True)
 
 
+def test_a_place_below_a_file_is_an_error_of_ours(tmp_path):
+    (tmp_path / "file").write_text("x")
+    with (
+        pytest.raises(ResourceError, match="cannot write"),
+        whole_file(tmp_path / "file" / "a") as f,
+    ):
+        f.write_text("x")
+
+
 def test_a_manifest_of_somebody_else_seals_nothing(tmp_path):
     (tmp_path / "manifest.json").write_text('{"format": "web app"}')
     with whole_file(tmp_path / "a.txt") as aside:

@@ -20,7 +20,8 @@ class WindowConfig:
     Attributes:
         windows: "last": a user's most recent items alone. "sliding": fixed windows, stepping back
             from the last item by `stride` until the first item is reached. "random": the last
-            window and, drawn anew each epoch, as many more as cover the history once. "prefixes":
+            window and, at places drawn anew each epoch, as many more as the history is windows
+            long: of a long one an epoch shows about two thirds, the first items seldom. "prefixes":
             the end of each beginning of a history, for a cloze that hides last items alone
             (`cloze.last_only_prob` 1) and so learns each from what came before it; the default of
             BERT4Rec's next item for histories of 32 items or fewer, on average, and for 200,000

@@ -24,7 +24,8 @@ class TrainConfig:
         batch_size: rows of one step, over all ranks.
         lr: AdamW's peak learning rate.
         betas: AdamW's two decay rates of the moments.
-        weight_decay: AdamW's decoupled decay; biases and norms have none.
+        weight_decay: AdamW's decoupled decay; matrices alone, BERT4Rec's biases of
+            distance among them; biases and norms, which are vectors, have none.
         warmup_steps: steps over which the rate rises linearly.
         schedule: what follows the warm-up: `cosine` falls to 0 at the last step, or `constant`.
         clip: largest norm of the whole gradient; 0 turns clipping off.

@@ -1,8 +1,8 @@
 """AdamW with two groups of parameters, and its state as named tensors.
 
 Loshchilov and Hutter, "Decoupled weight decay regularization" (2019). Biases, norms and other
-vectors are never decayed, nor what the caller names (the item table where the loss has its own L2
-term).
+vectors are never decayed (BERT4Rec's biases of distance are a matrix, and are), nor what the caller
+names (the item table where the loss has its own L2 term).
 """
 
 from __future__ import annotations

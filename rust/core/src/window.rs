@@ -20,7 +20,7 @@ pub enum Policy {
     Last,
     /// Windows whose ends step back from the last item by `stride`, to the first item.
     Sliding,
-    /// The last window, then windows that start anywhere, until the history is covered once.
+    /// The last window, then windows that start anywhere, as many as would cover the history.
     Random,
     /// The last `width` items of every beginning of the history that holds two items or more.
     Prefixes,
