@@ -203,6 +203,8 @@ def test_print_config_shows_every_option_with_its_origin(place):
           "--set", "training.lrr=1"], 2, "did you mean `lr`"),
         (["train", "data", "--out", "x", "--task", "next_item"], 2, "`model` is missing"),
         (["evaluate", "data", "--run", "data"], 4, "data"),
+        (["evaluate", "data", "--predictions", "nowhere.parquet", "--task", "next_item"], 3,
+         "nowhere.parquet: there is no such file"),
         (["evaluate", "data"], 2, "--run or --predictions"),
         (["evaluate", "data", "--run", "run", "--task", "next_item"], 2,
          "--task, --split and --cuts go"),

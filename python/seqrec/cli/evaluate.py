@@ -74,5 +74,7 @@ def read_parquet(path: Path) -> Any:
 
     try:
         return pq.read_table(path)
+    except FileNotFoundError:
+        raise DataError(f"cannot read {path}: there is no such file") from None
     except (OSError, pa.ArrowException) as error:
         raise DataError(f"cannot read {path} as Parquet: {error}") from None

@@ -69,7 +69,8 @@ class Columns:
                 flag = "" if role == "rating" else f" (seqrec prepare: --{role}-col)"
                 raise DataError(
                     f"{source}: {state} column {name!r} for the {role}; found: "
-                    f"{', '.join(map(repr, found)) or 'none'}; name it with {role}_col{flag}"
+                    f"{', '.join(map(repr, found)) or 'none'}; rename it, or name it with "
+                    f"{role}_col{flag}"
                 )
         if len(set(roles.values())) < len(roles):
             raise DataError(f"{source}: one column cannot play two roles: {roles}")
@@ -81,8 +82,8 @@ def _refuse_unnamed_times(found: Sequence[str], source: str) -> None:
     for name in found:
         if name.strip().lower() in TIME_NAMES:
             raise DataError(
-                f"{source}: column {name!r} seems to hold the times: name it with time_col (seqrec "
-                "prepare: --time-col), or '' where the order of the rows is that of the events"
+                f"{source}: column {name!r} seems to hold the times: call it 'timestamp', or "
+                "name it with time_col (seqrec prepare: --time-col), '' where the rows are in order"
             )
 
 
@@ -356,9 +357,9 @@ def _integral(
                 f"2^{int(math.log2(skip))}, where its floats skip integers: make the column "
                 "integers at its source"
             )
+        hint = ": scale the column to a finer unit" if np.isfinite(values[row]) else ""
         raise DataError(
-            f"{where(row)}: column {name!r} has {values[row]}, no integer; times are integers: "
-            "scale the column to a finer unit"
+            f"{where(row)}: column {name!r} has {values[row]}, no integer; times are integers{hint}"
         )
     return values.astype(np.int64)
 

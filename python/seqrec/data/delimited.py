@@ -6,6 +6,7 @@ known. Only when something is wrong is the file walked again, line by line, to n
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import itertools
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
@@ -24,6 +26,7 @@ from seqrec.errors import DataError
 
 _SEPARATORS = ",\t;|"
 _HEAD_BYTES = 1 << 16
+_BLOCK_BYTES = 1 << 20
 _ID_TYPE = pa.dictionary(pa.int32(), pa.string())
 
 
@@ -64,10 +67,11 @@ def read_delimited(path: Path, layout: Layout, columns: Columns) -> RawTable:
     above, names = (0, layout.names) if layout.names else read_header(path, layout.sep)
     roles = columns.resolve(list(names), str(path))
     try:
-        quotes = _count_quotes(path) if layout.quoted else 0
-        if quotes % 2:
-            _check_last_quote(path, layout)
-        table = _arrow_table(path, layout, names, roles, skip=above, has_quotes=quotes > 0)
+        quotes = _Quotes(path, layout.sep) if layout.quoted else None
+        if quotes and not quotes.enclose_fields:
+            _check_quotes(path, layout)
+        has_quotes = quotes is not None and quotes.count > 0
+        table = _arrow_table(path, layout, names, roles, skip=above, has_quotes=has_quotes)
     except (pa.ArrowInvalid, pa.ArrowKeyError, UnicodeDecodeError) as error:
         raise _diagnosis(path, layout, len(names), error) from None
     except OSError as error:
@@ -112,22 +116,49 @@ def _arrow_table(
     return pa.table({role: table.column(name) for role, name in roles.items()})
 
 
-def _count_quotes(path: Path) -> int:
-    with pa.input_stream(path) as stream:
-        return sum(block.count(b'"') for block in iter(lambda: stream.read(1 << 20), b""))
+class _Quotes:
+    """The double quotes of a text file.
+
+    Attributes:
+        count: how many there are.
+        enclose_fields: whether the first of each two stands where a field begins and the second
+            where it ends, or doubled inside it: then Arrow reads what was meant. Quotes within a
+            field that is not in quotes mean themselves, so False does not say that one is wrong.
+    """
+
+    def __init__(self, path: Path, sep: str) -> None:
+        self.count, self.enclose_fields = 0, True
+        ends = np.frombuffer(f'\r\n"{sep}'.encode(), dtype=np.uint8)
+        with pa.input_stream(path) as stream:
+            before, block = b"\n", stream.read(_BLOCK_BYTES).removeprefix(codecs.BOM_UTF8)
+            while block:
+                after = stream.read(_BLOCK_BYTES)
+                text = np.frombuffer(before + block + (after[:1] or b"\n"), dtype=np.uint8)
+                places = 1 + np.flatnonzero(text[1:-1] == ord('"'))
+                opens = (self.count + np.arange(len(places))) % 2 == 0
+                beside = text[np.where(opens, places - 1, places + 1)]
+                self.enclose_fields &= bool(np.isin(beside, ends).all())
+                self.count += len(places)
+                before, block = block[-1:], after
+        self.enclose_fields &= self.count % 2 == 0
 
 
-def _check_last_quote(path: Path, layout: Layout) -> None:
-    """Refuses a file that ends inside a quoted field: Arrow would take all the rest as its text."""
+def _check_quotes(path: Path, layout: Layout) -> None:
+    """Refuses a quoted field that is not closed, or goes on behind its closing quote.
+
+    Arrow would take all up to the next quote, and be it the rest of the file, as one field.
+    """
     line = 0
     try:
         for line, _ in _records(path, layout):  # noqa: B007
             pass
     except csv.Error as problem:
-        if "unexpected end" in str(problem):
-            raise DataError(
-                f"{path}, line {line + 1}: a quote opens here and is never closed"
-            ) from None
+        said = (
+            "is never closed"
+            if "unexpected end" in str(problem)
+            else "the field goes on behind its closing quote: double quotes that are text"
+        )
+        raise DataError(f"{path}, line {line + 1}: a quote opens here and {said}") from None
 
 
 @contextmanager

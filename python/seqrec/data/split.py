@@ -240,7 +240,7 @@ def _quantile_cuts(times: NDArray[np.int64]) -> tuple[int, int]:
     if first == second:
         raise DataError(
             f"global_time: the 0.8 and 0.9 quantiles of all timestamps are both {first}, so there "
-            "is no time for validation: give the cuts (Dataset.split's cuts=, from Python)"
+            "is no time for validation: give the cuts (--cuts FIRST SECOND; cuts= from Python)"
         )
     return first, second
 

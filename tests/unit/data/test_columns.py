@@ -252,7 +252,7 @@ def test_a_missing_column_is_named_in_python_and_on_the_command_line():
 @pytest.mark.parametrize("name", ["Timestamp", "timestamp ", "date", "unix_timestamp"])
 def test_times_under_another_name_are_not_lost_without_a_word(name):
     found = ["user_id", "item_id", name]
-    with pytest.raises(DataError, match=rf"log: column '{name}' seems to hold the times: name it"):
+    with pytest.raises(DataError, match=rf"log: column '{name}' seems to hold the times: call it"):
         Columns().resolve(found, "log")
     assert Columns(time=name).resolve(found, "log")["time"] == name
     assert "time" not in Columns(time="").resolve(found, "log")

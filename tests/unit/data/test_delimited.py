@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from seqrec.data import delimited
 from seqrec.data.interactions import Interactions
 from seqrec.errors import DataError
 
@@ -103,6 +104,32 @@ def test_a_line_of_another_width_is_named(tmp_path, line):
 def test_a_quote_that_never_closes_names_its_line(tmp_path):
     with pytest.raises(DataError, match=r"log\.csv, line 3: a quote opens here"):
         read(tmp_path, 'user_id,item_id\n1,2\n3,"4\n5,6\n')
+
+
+@pytest.mark.parametrize("block", [1 << 20, 3])
+def test_two_stray_quotes_never_swallow_the_rows_between_them(tmp_path, monkeypatch, block):
+    monkeypatch.setattr(delimited, "_BLOCK_BYTES", block)
+    lines = [f"{row},{row}" for row in range(1000)]
+    lines[5], lines[900] = '5,"5', '900,"9'
+    text = "\n".join(["user_id,item_id", *lines]) + "\n"
+    with pytest.raises(DataError, match="line 7: a quote opens here and the field goes on behind"):
+        read(tmp_path, text)
+
+
+@pytest.mark.parametrize("field", ['"5" x', '"5"6', '"5"" x', '"5" "6"'])
+def test_a_field_that_goes_on_behind_its_quotes_is_refused(tmp_path, field):
+    with pytest.raises(DataError, match="line 2: a quote opens here"):
+        read(tmp_path, f'user_id,item_id\n1,{field}\n2,"7"\n')
+
+
+@pytest.mark.parametrize("block", [1 << 20, 3, 4, 5])
+@pytest.mark.parametrize("end", ["\n", "\r\n", ""])
+def test_quotes_that_enclose_fields_need_no_second_look(tmp_path, monkeypatch, block, end):
+    monkeypatch.setattr(delimited, "_BLOCK_BYTES", block)
+    monkeypatch.setattr(delimited, "_check_quotes", lambda *_: pytest.fail("a second look"))
+    lines = ['\ufeff"user_id","item_id"', '"a","say ""x"""', '"b","z,\nz"', '"c","""y"""']
+    log = read(tmp_path, "\n".join(lines) + end)
+    assert rows(log) == [("a", 'say "x"'), ("b", "z,\nz"), ("c", '"y"')]
 
 
 def test_a_quote_inside_a_field_is_text(tmp_path):
