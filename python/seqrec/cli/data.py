@@ -41,7 +41,13 @@ def simulate(
     ] = "demo",
     users: Annotated[int | None, typer.Option(help="Users, if not the preset's.")] = None,
     items: Annotated[int | None, typer.Option(help="Items, if not the preset's.")] = None,
-    mean_length: Annotated[float | None, typer.Option(help="Mean actions of a user.")] = None,
+    mean_length: Annotated[
+        float | None,
+        typer.Option(
+            help="Mean actions of a user; nobody has more than half of the items, and the mean "
+            "falls short where many would."
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of everything that is drawn.")] = 0,
     overwrite: Overwrite = False,
 ) -> None:

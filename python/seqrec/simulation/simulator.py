@@ -63,7 +63,11 @@ class SimulationConfig:
             (self.skew_offset >= 0, "skew_offset", "at least 0"),
             (self.length_sigma >= 0, "length_sigma", "at least 0"),
             (1 <= self.min_length <= self.items // 2, "min_length", "from 1 to half of the items"),
-            (self.mean_length >= self.min_length, "mean_length", "at least `min_length`"),
+            (
+                self.min_length <= self.mean_length <= self.items // 2,
+                "mean_length",
+                f"from {self.min_length} (`min_length`) to {self.items // 2}, half of the items",
+            ),
             (self.seed >= 0, "seed", "at least 0"),
         ]
         for allowed, name, rule in rules:
@@ -97,6 +101,8 @@ def preset(
     if name not in PRESETS:
         raise ConfigError(f"option `preset` is {name!r}: it must be one of {', '.join(PRESETS)}")
     chosen = PRESETS[name]
+    least = max(chosen.tastes, chosen.successors + 1, 2 * chosen.min_length)
+    config.check(items is None or items >= least, "items", items, f"{least} or more in {name!r}")
     return replace(
         chosen,
         seed=seed,

@@ -62,6 +62,16 @@ def test_an_impossible_shape_is_refused_by_name(option, value):
         replace(SMALL, **{option: value})
 
 
+def test_a_mean_that_no_lengths_can_have_is_refused():
+    with pytest.raises(ConfigError, match=r"`mean_length` is 31: .* to 30, half of the items"):
+        replace(SMALL, mean_length=31)
+
+
+def test_a_preset_says_how_many_items_it_needs():
+    with pytest.raises(ConfigError, match="`items` is 11: it must be 12 or more in 'demo'"):
+        preset("demo", items=11)
+
+
 def test_an_unknown_preset_is_refused_with_what_there_is():
     with pytest.raises(ConfigError, match="`preset` is 'tiny': it must be one of demo, ml-1m, fi"):
         preset("tiny")
