@@ -29,6 +29,7 @@ def whole_file(path: Path) -> Iterator[Path]:
     refuse_sealed(path)
     aside = path.with_name(name_aside(path))
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield aside
         fsync(aside)
         aside.replace(path)

@@ -196,6 +196,12 @@ def test_a_place_below_a_file_is_an_error_of_ours(tmp_path):
         f.write_text("x")
 
 
+def test_a_file_in_folders_that_are_not_there_makes_them(tmp_path):
+    with whole_file(tmp_path / "new" / "deep" / "a.txt") as aside:
+        aside.write_text("x")
+    assert (tmp_path / "new" / "deep" / "a.txt").read_text() == "x"
+
+
 def test_a_manifest_of_somebody_else_seals_nothing(tmp_path):
     (tmp_path / "manifest.json").write_text('{"format": "web app"}')
     with whole_file(tmp_path / "a.txt") as aside:

@@ -68,14 +68,15 @@ def _results(card: Card) -> str:
     metrics = list((known or card.measured)[0])
     rows = [[name, _valid(card, name), _test(card, name)] for name in metrics]
     table = grid(["metric", "validation", "test"], rows, "markdown")
-    return f"{table}\n\n{_notes(card)}" if rows else _notes(card)
+    asked = f"{_validation(card)}. {_readings(card)}"
+    return f"{table}\n\n{_notes(card)}\n{asked}" if rows else asked
 
 
 def _notes(card: Card) -> str:
     spread = "± the standard deviation over seeds" if len(card.seeds) > 1 else "one seed"
     return (
         f"Brackets are 95 % intervals over users; {spread}. Protocol version "
-        f"{card.protocol['version']}: {_rules(card)}.\n{_validation(card)}. {_readings(card)}"
+        f"{card.protocol['version']}: {_rules(card)}."
     )
 
 

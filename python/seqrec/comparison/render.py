@@ -39,7 +39,9 @@ def read_comparisons(path: Path) -> list[Comparison]:
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror}") from None
     except (ValueError, KeyError, TypeError, AttributeError, ConfigError) as error:
-        raise DataError(f"{path} is no comparison in JSON: {error!r}") from None
+        raise DataError(
+            f"{path} is no comparison in JSON, as `seqrec compare run` writes it: {error}"
+        ) from None
 
 
 def layout_of(style: str) -> Layout:
