@@ -16,8 +16,8 @@ use crate::Error;
 /// Bytes of output that are worth a visit to the queue of rows.
 const LEAST_BYTES: usize = 16 << 10;
 
-/// Bytes of output that one thread may be waited for.
-const MOST_BYTES: usize = 256 << 10;
+/// Bytes of output that a thread may be waited for, where it was woken in the midst of the work.
+const MOST_BYTES: usize = 64 << 10;
 
 /// Bytes of output that are worth waking a thread, which takes longer than to write some of them.
 const WAKE_BYTES: usize = 1 << 20;
@@ -216,10 +216,14 @@ where
     }
 }
 
-/// Pieces of one size, two or more for each thread. Where one is held up another takes over a part of
-/// its rows; otherwise each fills those that it filled the batch before, in its own cache.
+/// Pieces of one size. Threads that stand by have two each: where one is held up another takes over
+/// half of its rows, otherwise each fills those that it filled the batch before, in its own cache.
+/// Threads that have to be woken come late, and find small ones.
 fn rows_of_a_piece(n_rows: usize, row_bytes: usize, threads: usize) -> usize {
-    let each = (n_rows * row_bytes).div_ceil(threads * MOST_BYTES).max(2);
+    let each = match n_rows * row_bytes {
+        bytes if bytes < WAKE_BYTES => 2,
+        bytes => bytes.div_ceil(threads * MOST_BYTES).max(2),
+    };
     let least = LEAST_BYTES.div_ceil(row_bytes.max(1));
     n_rows.div_ceil(threads * each).max(least)
 }
