@@ -94,9 +94,10 @@ def whole_folder(
         if isinstance(error, SeqrecError):
             raise
         size = f" (it needs about {needs:,} bytes)" if needs else ""
+        # NumPy counts the bytes of a write that was cut short, and keeps what the system said.
+        reason = error.strerror or f"the disk may be full: {error}"
         raise ResourceError(
-            f"cannot write {folder}: {error.strerror or error}{size}; "
-            "what was there before is intact"
+            f"cannot write {folder}: {reason}{size}; what was there before is intact"
         ) from error
     finally:
         shutil.rmtree(new, ignore_errors=True)

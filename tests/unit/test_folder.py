@@ -196,6 +196,16 @@ def test_a_place_below_a_file_is_an_error_of_ours(tmp_path):
         f.write_text("x")
 
 
+def test_a_write_that_numpy_cut_short_is_told_as_a_full_disk(tmp_path):
+    cut_short = "8 requested and 3 written"  # all that NumPy says, without the system's reason
+    with (
+        pytest.raises(ResourceError, match=rf"/a: the disk may be full: {cut_short}; what was"),
+        whole_folder(tmp_path / "a", THING),
+    ):
+        raise OSError(cut_short)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_file_in_folders_that_are_not_there_makes_them(tmp_path):
     with whole_file(tmp_path / "new" / "deep" / "a.txt") as aside:
         aside.write_text("x")
