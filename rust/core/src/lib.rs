@@ -18,6 +18,7 @@
 pub mod crew;
 pub mod error;
 pub mod parallel;
+mod queue;
 pub mod seed;
 pub mod sequences;
 
