@@ -130,7 +130,9 @@ class _Quotes:
         self.count, self.enclose_fields = 0, True
         ends = np.frombuffer(f'\r\n"{sep}'.encode(), dtype=np.uint8)
         with pa.input_stream(path) as stream:
-            before, block = b"\n", stream.read(_BLOCK_BYTES).removeprefix(codecs.BOM_UTF8)
+            mark = codecs.BOM_UTF8
+            before, block = b"\n", stream.read(len(mark)).removeprefix(mark)
+            block = block or stream.read(_BLOCK_BYTES)
             while block:
                 after = stream.read(_BLOCK_BYTES)
                 text = np.frombuffer(before + block + (after[:1] or b"\n"), dtype=np.uint8)

@@ -128,7 +128,9 @@ def test_quotes_that_enclose_fields_need_no_second_look(tmp_path, monkeypatch, b
     monkeypatch.setattr(delimited, "_BLOCK_BYTES", block)
     monkeypatch.setattr(delimited, "_check_quotes", lambda *_: pytest.fail("a second look"))
     lines = ['\ufeff"user_id","item_id"', '"a","say ""x"""', '"b","z,\nz"', '"c","""y"""']
-    log = read(tmp_path, "\n".join(lines) + end)
+    text = "\n".join(lines) + end
+    log = read(tmp_path, text)
+    assert delimited._Quotes(tmp_path / "log.csv", ",").count == text.count('"')
     assert rows(log) == [("a", 'say "x"'), ("b", "z,\nz"), ("c", '"y"')]
 
 
