@@ -6,7 +6,6 @@ is an error that names the source, the row (or line), the column and the value.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,7 +23,6 @@ from seqrec.errors import DataError
 Where = Callable[[int], str]  # 0-based row -> "events.csv, line 7" or "data frame, row 5"
 
 FLOATS_SKIP = 2.0**53  # from here on there are integers that no float64 is
-_SHORT_FLOATS_SKIP = {pa.float16(): 2.0**11, pa.float32(): 2.0**24}
 
 TIME_NAMES = {"timestamp", "unix_timestamp", "time", "datetime", "date"}
 
@@ -186,8 +184,7 @@ def read_times(column: Any, name: str, where: Where) -> NDArray[np.int64]:
     if pa.types.is_date32(kind):
         return column.cast(pa.int32()).to_numpy().astype(np.int64)
     if pa.types.is_floating(kind):
-        skip = _SHORT_FLOATS_SKIP.get(kind, FLOATS_SKIP)
-        return _integral(column.to_numpy().astype(np.float64), skip, name, where)
+        return _integral(column.to_numpy(), name, where)
     raise DataError(f"{where(0)}: column {name!r} has type {kind}; times are integers or datetimes")
 
 
@@ -344,18 +341,17 @@ def _refuse_lost_digits(column: Any, times: Any, name: str, where: Where) -> Non
         )
 
 
-def _integral(
-    values: NDArray[np.float64], skip: float, name: str, where: Where
-) -> NDArray[np.int64]:
+def _integral(floats: NDArray[np.floating], name: str, where: Where) -> NDArray[np.int64]:
+    digits = np.finfo(floats.dtype).nmant + 1  # from 2^digits on there are integers that none is
+    values = floats.astype(np.float64)
     # NaN fails every comparison.
-    right = (np.abs(values) < skip) & (np.floor(values) == values)
+    right = (np.abs(values) < 2.0**digits) & (np.floor(values) == values)
     if not right.all():
         row = int((~right).argmax())
-        if abs(values[row]) >= skip and np.isfinite(values[row]):
+        if abs(values[row]) >= 2.0**digits and np.isfinite(values[row]):
             raise DataError(
-                f"{where(row)}: column {name!r} has {values[row]}, a float beyond "
-                f"2^{int(math.log2(skip))}, where its floats skip integers: make the column "
-                "integers at its source"
+                f"{where(row)}: column {name!r} has {values[row]}, a float beyond 2^{digits}, "
+                "where its floats skip integers: make the column integers at its source"
             )
         hint = ": scale the column to a finer unit" if np.isfinite(values[row]) else ""
         raise DataError(

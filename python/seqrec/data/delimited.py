@@ -67,11 +67,10 @@ def read_delimited(path: Path, layout: Layout, columns: Columns) -> RawTable:
     above, names = (0, layout.names) if layout.names else read_header(path, layout.sep)
     roles = columns.resolve(list(names), str(path))
     try:
-        quotes = _Quotes(path, layout.sep) if layout.quoted else None
-        if quotes and not quotes.enclose_fields:
+        quotes, enclose_fields = _count_quotes(path, layout.sep) if layout.quoted else (0, True)
+        if not enclose_fields:
             _check_quotes(path, layout)
-        has_quotes = quotes is not None and quotes.count > 0
-        table = _arrow_table(path, layout, names, roles, skip=above, has_quotes=has_quotes)
+        table = _arrow_table(path, layout, names, roles, skip=above, has_quotes=quotes > 0)
     except (pa.ArrowInvalid, pa.ArrowKeyError, UnicodeDecodeError) as error:
         raise _diagnosis(path, layout, len(names), error) from None
     except OSError as error:
@@ -116,33 +115,29 @@ def _arrow_table(
     return pa.table({role: table.column(name) for role, name in roles.items()})
 
 
-class _Quotes:
-    """The double quotes of a text file.
+def _count_quotes(path: Path, sep: str) -> tuple[int, bool]:
+    """How many double quotes a file has, and whether they enclose fields.
 
-    Attributes:
-        count: how many there are.
-        enclose_fields: whether the first of each two stands where a field begins and the second
-            where it ends, or doubled inside it: then Arrow reads what was meant. Quotes within a
-            field that is not in quotes mean themselves, so False does not say that one is wrong.
+    They do where the first of each two stands where a field begins and the second where it ends, or
+    doubled inside it: then Arrow reads what was meant. Quotes within a field that is not in quotes
+    mean themselves, so False does not say that one is wrong.
     """
-
-    def __init__(self, path: Path, sep: str) -> None:
-        self.count, self.enclose_fields = 0, True
-        ends = np.frombuffer(f'\r\n"{sep}'.encode(), dtype=np.uint8)
-        with pa.input_stream(path) as stream:
-            mark = codecs.BOM_UTF8
-            before, block = b"\n", stream.read(len(mark)).removeprefix(mark)
-            block = block or stream.read(_BLOCK_BYTES)
-            while block:
-                after = stream.read(_BLOCK_BYTES)
-                text = np.frombuffer(before + block + (after[:1] or b"\n"), dtype=np.uint8)
-                places = 1 + np.flatnonzero(text[1:-1] == ord('"'))
-                opens = (self.count + np.arange(len(places))) % 2 == 0
-                beside = text[np.where(opens, places - 1, places + 1)]
-                self.enclose_fields &= bool(np.isin(beside, ends).all())
-                self.count += len(places)
-                before, block = block[-1:], after
-        self.enclose_fields &= self.count % 2 == 0
+    count, enclose_fields = 0, True
+    ends = np.frombuffer(f'\r\n"{sep}'.encode(), dtype=np.uint8)
+    mark = codecs.BOM_UTF8
+    with pa.input_stream(path) as stream:
+        before, block = b"\n", stream.read(len(mark)).removeprefix(mark)
+        block = block or stream.read(_BLOCK_BYTES)
+        while block:
+            after = stream.read(_BLOCK_BYTES)
+            text = np.frombuffer(before + block + (after[:1] or b"\n"), dtype=np.uint8)
+            places = 1 + np.flatnonzero(text[1:-1] == ord('"'))
+            opens = (count + np.arange(len(places))) % 2 == 0
+            beside = text[np.where(opens, places - 1, places + 1)]
+            enclose_fields &= bool(np.isin(beside, ends).all())
+            count += len(places)
+            before, block = block[-1:], after
+    return count, enclose_fields and count % 2 == 0
 
 
 def _check_quotes(path: Path, layout: Layout) -> None:

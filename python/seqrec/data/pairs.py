@@ -47,8 +47,9 @@ def evaluation_negatives(
     excluded, judged = part.through_target, is_positive(part)
     counts = split.item_counts if kind == "popularity" else None
     users = part.users[judged]
+    negatives = np.ones((len(part.users), draws), dtype=np.int32)
     try:
-        drawn = _core.draw_evaluation_negatives(
+        negatives[judged] = _core.draw_evaluation_negatives(
             kind, part.name, offsets, data, excluded.items, excluded.starts, excluded.stops,
             users, split.dataset.n_items, draws, counts,
         )  # fmt: skip
@@ -57,10 +58,6 @@ def evaluation_negatives(
         weights = np.ones_like(split.item_counts) if counts is None else counts
         _refuse_full_users(split, part, users, weights)
         raise
-    if judged.all():
-        return drawn
-    negatives = np.ones((len(part.users), draws), dtype=np.int32)
-    negatives[judged] = drawn
     return negatives
 
 
