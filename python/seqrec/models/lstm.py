@@ -83,15 +83,7 @@ class LSTM(nn.Module):
         """Orthogonal recurrence, open forget gates, and w_1 = w_2 = 1/2."""
         self.items.reset_parameters()
         for layer in (self.lstm, *self.upper):
-            for name, parameter in layer.named_parameters():
-                if name.startswith("weight_ih"):
-                    nn.init.xavier_uniform_(parameter)
-                elif name.startswith("weight_hh"):
-                    nn.init.orthogonal_(parameter)
-                else:
-                    nn.init.zeros_(parameter)
-                if name.startswith("bias_ih"):  # gates are stored as input, forget, cell, output
-                    nn.init.ones_(parameter.chunk(4)[1])
+            _reset_layer(layer)
         if isinstance(self.project, nn.Linear):
             nn.init.xavier_uniform_(self.project.weight)
         if isinstance(self.norm, nn.LayerNorm):
@@ -106,8 +98,8 @@ class LSTM(nn.Module):
             [B, L, D]; or [M, D] at the given flat places in 0..B*L, which costs less.
         """
         vectors_BLD = self.items(inputs_BL)
-        states, _ = self.lstm(self.dropout(vectors_BLD))
-        for layer in self.upper:
+        states = vectors_BLD
+        for layer in (self.lstm, *self.upper):
             states, _ = layer(self.dropout(states))
         means = _running_mean(vectors_BLD, inputs_BL)
         if places_M is not None:
@@ -143,6 +135,18 @@ class LSTM(nn.Module):
         starts_B = torch.arange(0, B * L, L, device=histories_BL.device)
         users_BD = self(histories_BL, starts_B + (lengths_B - 1).clamp(min=0))
         return users_BD * (lengths_B > 0).unsqueeze(1)
+
+
+def _reset_layer(layer: nn.Module) -> None:
+    for name, parameter in layer.named_parameters():
+        if name.startswith("weight_ih"):
+            nn.init.xavier_uniform_(parameter)
+        elif name.startswith("weight_hh"):
+            nn.init.orthogonal_(parameter)
+        else:
+            nn.init.zeros_(parameter)
+        if name.startswith("bias_ih"):  # gates are stored as input, forget, cell, output
+            nn.init.ones_(parameter.chunk(4)[1])
 
 
 def _running_mean(vectors_BLD: Tensor, inputs_BL: Tensor) -> Tensor:
