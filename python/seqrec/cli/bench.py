@@ -136,7 +136,6 @@ def _compare(
         limits=read_limits(limits) if limits else None,
         say=lambda line: typer.echo(line, err=True),
     )
-    out.mkdir(parents=True, exist_ok=True)
     write_results(out / "results.json", results)
     with whole_file(out / "results.md") as aside:
         aside.write_text(render([results], "markdown") + "\n", encoding="utf-8")
@@ -164,7 +163,6 @@ def _grow(
         say=lambda line: typer.echo(line, err=True),
     )
     curves = grow(list(CURVES), growth)
-    out.mkdir(parents=True, exist_ok=True)
     write_curves(out / "growth.json", curves)
     if plot:
         plot_growth(curves, out / "growth.png")

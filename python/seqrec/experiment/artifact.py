@@ -47,15 +47,23 @@ def artifact_documents(
     origins: Mapping[str, str],
     protocol: Mapping[str, Any],
     training: TrainResult | None = None,
+    readings: int | None = None,
 ) -> dict[str, Any]:
-    """Config and protocol of a run, and how its training ended, as JSON documents."""
+    """Config, protocol, how training ended, how often the test part was read: JSON documents."""
     documents: dict[str, Any] = {
         "config": {"options": configs.to_dict(run_config), "origins": dict(origins)},
         "protocol": dict(protocol),
     }
     if training is not None:
         documents["training"] = dataclasses.asdict(dataclasses.replace(training, history=()))
+    if readings is not None:
+        documents["readings"] = {"test": readings}
     return documents
+
+
+def noted_readings(documents: Mapping[str, Any]) -> int:
+    """How often the test part had been read when the model was saved; 0 where nothing says so."""
+    return documents.get("readings", {}).get("test", 0)
 
 
 def training_result(documents: Mapping[str, Any]) -> TrainResult | None:

@@ -9,7 +9,7 @@ from typing import Any
 from seqrec import config as configs
 from seqrec.data import Dataset, Split
 from seqrec.errors import CheckpointError, ConfigError, DataError
-from seqrec.experiment.artifact import item_ids, new_model, training_result
+from seqrec.experiment.artifact import item_ids, new_model, noted_readings, training_result
 from seqrec.experiment.config import RunConfig
 from seqrec.experiment.run import Run
 from seqrec.folder import exists
@@ -67,7 +67,7 @@ def load(folder: str | Path, *, dataset: Dataset | None = None, device: str = "a
         dataset=dataset,
         folder=folder if is_run else None,
         training=_ended(folder) if is_run else training_result(artifact.documents),
-        noted_readings=artifact.documents.get("readings", {}).get("test", 0),
+        noted_readings=noted_readings(artifact.documents),
     )
 
 

@@ -237,8 +237,9 @@ class Run:
         """Writes the artifact: weights, config, item ids, protocol; no user's data."""
         state = {name: tensor.detach().cpu() for name, tensor in self.model.state_dict().items()}
         tensors = {"model": state, **artifact_tensors(self.item_ids)}
-        documents = artifact_documents(self.config, self.origins, self.protocol, self.training)
-        documents["readings"] = {"test": self.test_readings}
+        documents = artifact_documents(
+            self.config, self.origins, self.protocol, self.training, self.test_readings
+        )
         save_artifact(Path(folder), tensors, documents)
 
     def _queries(

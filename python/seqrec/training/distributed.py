@@ -102,10 +102,10 @@ class Ranks:
         trained = list(parameters)
         if self._used is None:
             own = torch.tensor([p.grad is not None for p in trained], dtype=torch.float64)
-            used = [count > 0 for count in self._reduced(own, dist.ReduceOp.SUM).tolist()]
-            if not any(used):  # no rank has a target in this step
+            ranks_of_each = self._reduced(own, dist.ReduceOp.SUM)
+            if not ranks_of_each.any():  # no rank has a target in this step
                 return
-            self._used = used
+            self._used = (ranks_of_each > 0).tolist()
         used = [p for p, use in zip(trained, self._used, strict=True) if use]
         parts = [torch.zeros_like(p) if p.grad is None else p.grad for p in used]
         head = torch.full((1,), float(targets), device=self.device)

@@ -221,9 +221,11 @@ where
 /// half of its rows, otherwise each fills those that it filled the batch before, in its own cache.
 /// Threads that have to be woken come late, and find small ones.
 fn rows_of_a_piece(n_rows: usize, row_bytes: usize, threads: usize) -> usize {
-    let each = match n_rows * row_bytes {
-        bytes if bytes < WAKE_BYTES => 2,
-        bytes => bytes.div_ceil(threads * MOST_BYTES).max(2),
+    let bytes = n_rows * row_bytes;
+    let each = if bytes < WAKE_BYTES {
+        2
+    } else {
+        bytes.div_ceil(threads * MOST_BYTES).max(2)
     };
     let least = LEAST_BYTES.div_ceil(row_bytes.max(1));
     n_rows.div_ceil(threads * each).max(least)
