@@ -98,7 +98,8 @@ def read_frame(frame: Any, columns: Columns, source: str = "data frame") -> RawT
         narwhal = nw.from_native(frame)
         names = [str(name) for name in narwhal.collect_schema().names()]
     except DuplicateError as error:
-        raise DataError(f"{source}: a column occurs twice: {error}") from None
+        said = " ".join(str(error).split())  # on one line
+        raise DataError(f"{source}: a column occurs twice: {said}") from None
     except TypeError:
         raise DataError(
             f"cannot read a {type(frame).__name__}: give a pandas or polars data frame or an "

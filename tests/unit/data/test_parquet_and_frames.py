@@ -83,6 +83,12 @@ def test_what_is_no_frame_is_named():
         Interactions.from_frame([(1, 2)])
 
 
+def test_a_frame_with_a_column_twice_is_refused_on_one_line():
+    frame = pd.DataFrame([[1, 2, 3]], columns=["user_id", "item_id", "item_id"])
+    with pytest.raises(DataError, match=r"^data frame: a column occurs twice: .*'item_id'.*$"):
+        Interactions.from_frame(frame)
+
+
 def test_a_frame_without_rows_is_refused():
     with pytest.raises(DataError, match="data frame: no rows"):
         Interactions.from_frame(TABLE.slice(0, 0))
