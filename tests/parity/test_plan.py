@@ -80,23 +80,29 @@ def test_targets_are_new_items_with_a_history_and_distinct(some, per_user, order
         assert some.histories[user][position] not in some.histories[user][:position]
 
 
-def test_every_eligible_target_is_drawn_as_often():
-    # Strata of 8 eligible positions in 3 pieces: each piece gives one target an epoch.
-    first = np.ones(9, np.uint8)
-    starts, stops = bounds([9])
-    drawn = [_core.plan_targets(first, starts, stops, 3, 9, 5, e, 4)[2] for e in range(3000)]
-    counts = np.bincount(np.concatenate(drawn), minlength=9)[1:]
-    for piece in (counts[:2], counts[2:5], counts[5:]):
-        wanted = 3000 / len(piece)
-        assert ((piece - wanted) ** 2 / wanted).sum() < 13.8  # p = 0.001 for 2 degrees
+@pytest.mark.parametrize(("n", "per_user"), [(8, 3), (17, 16), (6, 4)])
+def test_every_eligible_target_is_drawn_as_often(n, per_user):
+    first = np.ones(n + 1, np.uint8)
+    starts, stops = bounds([n + 1])
+    epochs = [
+        _core.plan_targets(first, starts, stops, per_user, 9, 5, e, 4)[2] for e in range(3000)
+    ]
+    counts = np.bincount(np.concatenate(epochs), minlength=n + 1)[1:]
+    share = per_user / n
+    # Binomial for each position, one of which may be off by four standard deviations.
+    assert abs(counts - 3000 * share).max() < 4 * np.sqrt(3000 * share * (1 - share)) + 1
 
 
 def test_full_batches_come_first_and_the_rest_last():
-    # 100 chunks would hide it: 7 rows in batches of 3, the longest of the one chunk in the rest.
-    found = windows([2, 3, 4, 5, 6, 7, 8], "last", (9, 1, 1, 2), (1, 0, 3))
-    batches = [sorted(n for _, _, n in found[at : at + 3]) for at in (0, 3, 6)]
-    assert sorted(batches[:2]) == [[2, 3, 4], [5, 6, 7]]
-    assert batches[2] == [8]
+    # 100 chunks would hide it: 7 rows in batches of 3, of which any may be left over.
+    lengths, left_over = [2, 3, 4, 5, 6, 7, 8], []
+    for epoch in range(210):
+        found = [n for _, _, n in windows(lengths, "last", (9, 1, 1, 2), (1, epoch, 3))]
+        first, second = sorted([sorted(found[:3]), sorted(found[3:6])])
+        assert [*first, *second] == sorted(found[:6])
+        left_over.append(found[6])
+    counts = np.bincount(left_over, minlength=9)[2:]
+    assert ((counts - 30) ** 2 / 30).sum() < 22.5  # p = 0.001 for 6 degrees
 
 
 def test_rows_of_a_batch_have_similar_lengths():

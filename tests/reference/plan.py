@@ -33,28 +33,30 @@ def targets(
     rows = []
     for user, first in enumerate(marks):
         eligible = [position for position in range(1, len(first)) if first[position]]
-        pieces = min(len(eligible), per_user)
+        n = len(eligible)
+        pieces = min(n, per_user)
+        moved = Stream(seed, epoch, user, pieces, WINDOW).below(n)
         for k in range(pieces):
-            low, high = k * len(eligible) // pieces, (k + 1) * len(eligible) // pieces
+            low, high = k * n // pieces, (k + 1) * n // pieces
             drawn = low + Stream(seed, epoch, user, k, WINDOW).below(high - low)
-            rows.append((user, k, eligible[drawn]))
+            rows.append((user, k, eligible[(drawn + moved) % n]))
     return arrange(rows, max_length, *order)
 
 
 def arrange(rows: list[Row], cap: int, seed: int, epoch: int, batch_size: int) -> list[Row]:
-    """Shuffle; sort by length in chunks of 32 batches; cut; shuffle the full batches."""
+    """Shuffle; sort the rows of full batches in chunks of 32; cut; shuffle the full batches."""
 
     def key(row: Row) -> tuple[int, int, int]:
         user, k, _ = row
         return Stream(seed, epoch, user, k, ORDER).next_u64(), user, k
 
     rows = sorted(rows, key=key)
-    chunk = 32 * batch_size
+    chunk, full = 32 * batch_size, len(rows) // batch_size * batch_size
     by_length = [
         row
-        for at in range(0, len(rows), chunk)
-        for row in sorted(rows[at : at + chunk], key=lambda row: min(row[2], cap))
-    ]
+        for at in range(0, full, chunk)
+        for row in sorted(rows[at : min(at + chunk, full)], key=lambda row: min(row[2], cap))
+    ] + rows[full:]
     batches = [by_length[at : at + batch_size] for at in range(0, len(rows), batch_size)]
     stream = Stream(seed, epoch, 2**64 - 1, 0, ORDER)
     for i in range(len(rows) // batch_size - 1, 0, -1):

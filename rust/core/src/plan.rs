@@ -101,8 +101,8 @@ pub fn plan_windows(
     arrange(rows, i32::MAX, order)
 }
 
-/// Up to `per_user` targets of each user: one from each of as many equal strata of its eligible
-/// positions, or all of them.
+/// Up to `per_user` targets of each user: one from each of as many strata of its eligible positions,
+/// or all of them. Each is a target in the same share of the epochs.
 ///
 /// A position is eligible if an item stands before it and `first` says that its own is new. The
 /// values of the plan are the positions; lengths above `max_length` count as equal.
@@ -126,10 +126,13 @@ pub fn plan_targets(
         let first = &first[piece(user, start, stop, first.len())?];
         eligible.clear();
         eligible.extend((1..first.len()).filter(|&position| first[position] != 0));
-        let count = eligible.len().min(per_user);
+        let n = eligible.len();
+        let count = n.min(per_user);
+        // Strata differ by one position. Which are the larger ones is drawn, too.
+        let moved = stream(order, user, count).below(n as u64) as usize;
         rows.extend((0..count).map(|k| {
-            let position = eligible[drawn_in_stratum(eligible.len(), count, order, user, k)];
-            Row::new(user, k, position)
+            let index = drawn_in_stratum(n, count, &mut stream(order, user, k), k);
+            Row::new(user, k, eligible[(index + moved) % n])
         }));
     }
     arrange(rows, i32::try_from(max_length).unwrap_or(i32::MAX), order)
@@ -152,16 +155,15 @@ fn bounds<'a>(
     Ok(pairs.map(|(user, (&start, &stop))| (user, start, stop)))
 }
 
-/// A uniform index in the `k`-th of `count` equal pieces of `0..n`, for `k < count <= n`.
-fn drawn_in_stratum(n: usize, count: usize, order: &Order, user: usize, k: usize) -> usize {
+/// The stream of the `k`-th target of a user.
+fn stream(order: &Order, user: usize, k: usize) -> Stream {
+    let Order { seed, epoch, .. } = *order;
+    Stream::new(seed, epoch, user as u64, k as u64, Purpose::Window)
+}
+
+/// A uniform index in the `k`-th of `count` pieces of `0..n`, for `k < count <= n`.
+fn drawn_in_stratum(n: usize, count: usize, stream: &mut Stream, k: usize) -> usize {
     let (low, high) = (k * n / count, (k + 1) * n / count);
-    let mut stream = Stream::new(
-        order.seed,
-        order.epoch,
-        user as u64,
-        k as u64,
-        Purpose::Window,
-    );
     low + stream.below((high - low) as u64) as usize
 }
 
@@ -169,12 +171,13 @@ fn drawn_in_stratum(n: usize, count: usize, order: &Order, user: usize, k: usize
 fn arrange(mut rows: Vec<Row>, cap: i32, order: &Order) -> Result<Plan, Error> {
     at_least_one("batch_size", order.batch_size)?;
     shuffle_rows(&mut rows, order)?;
+    let full = rows.len() / order.batch_size;
     let chunk = order.batch_size.saturating_mul(CHUNK_BATCHES);
-    fill_rows(&mut rows, chunk, |_, rows| {
+    // The rows of an incomplete batch are any: those of the longest would weigh more in each epoch.
+    fill_rows(&mut rows[..full * order.batch_size], chunk, |_, rows| {
         rows.sort_by_key(|row| row.value.min(cap));
         Ok(())
     })?;
-    let full = rows.len() / order.batch_size;
     let batches = shuffled_batches(full, order);
     let starts = batches.into_iter().chain([full]);
     let mut plan = Plan::default();
