@@ -14,6 +14,7 @@ from seqrec.batches import histories
 from seqrec.data import Sequences
 from seqrec.experiment.config import RunConfig
 from seqrec.models import LSTM, BERT4Rec
+from seqrec.training.device import full_precision
 
 PAIR_ROWS = 1024  # (history, candidate) rows that a model reads at once
 
@@ -66,11 +67,11 @@ class ModelPairScorer:
 
 @contextmanager
 def _inference(model: torch.nn.Module) -> Iterator[None]:
-    """Eval mode without gradients; the model's mode is put back afterwards."""
+    """Eval mode in float32, without gradients; the model's mode is put back afterwards."""
     was_training = model.training
     model.eval()
     try:
-        with torch.no_grad():
+        with torch.no_grad(), full_precision(next(model.parameters()).device):
             yield
     finally:
         model.train(was_training)

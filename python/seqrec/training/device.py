@@ -57,6 +57,22 @@ def autocast(device: torch.device, precision: str) -> AbstractContextManager[obj
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
 
 
+@contextmanager
+def full_precision(device: torch.device) -> Iterator[None]:
+    """Within it float32 is float32: without a caller's autocast, and without TF32 in the LSTM.
+
+    cuDNN rounds the factors of an LSTM's products to the ten bits of TF32 unless it is told not to.
+    """
+    lstm = torch.backends.cudnn.rnn
+    before = lstm.fp32_precision
+    lstm.fp32_precision = "ieee"
+    try:
+        with torch.autocast(device.type, enabled=False):
+            yield
+    finally:
+        lstm.fp32_precision = before
+
+
 def processor() -> str:
     """What this machine calls its processor, as far as it says."""
     try:
