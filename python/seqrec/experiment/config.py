@@ -168,6 +168,9 @@ class RunConfig:
                 value = getattr(self.evaluation, name)
                 rule = "left out for relevance, which ranks nothing"
                 config.check(value == getattr(unset, name), f"evaluation.{name}", value, rule)
+            alpha = 1.0 if self.negatives is None else self.negatives.pop_alpha
+            rule = "1 for relevance, which is judged on negatives drawn by the counts themselves"
+            config.check(alpha == 1, "negatives.pop_alpha", alpha, rule)
         measured = RELEVANCE_METRICS if self.task == "relevance" else self.evaluation.metrics
         monitor = self.training.monitor
         config.check(

@@ -67,6 +67,15 @@ def test_relevance_refuses_options_of_rankings(option):
         resolved(task="relevance", evaluation=option)
 
 
+@pytest.mark.parametrize("model", ["lstm", "bert4rec"])
+def test_relevance_is_trained_on_negatives_that_it_is_judged_on(model):
+    drawn = {"neg_sampling": "popularity", "pop_alpha": 0.5}
+    with pytest.raises(ConfigError, match=r"`negatives\.pop_alpha` is 0\.5: .* 1 for relevance"):
+        resolved(model, "relevance", negatives=drawn)
+    losses = {"objective": {"loss": "sampled_ce"}, "negatives": drawn | {"num_negatives": 4}}
+    assert resolved(model, "next_item", **losses).negatives.pop_alpha == 0.5
+
+
 @pytest.mark.parametrize("windows", [{"windows": "last"}, {"windows": "sliding", "stride": 4}])
 def test_relevance_of_bert4rec_refuses_windows_that_it_does_not_cut(windows):
     with pytest.raises(ConfigError, match=r"`windows\.windows` is .*relevance\.targets_per_user"):
