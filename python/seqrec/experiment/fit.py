@@ -156,8 +156,9 @@ def refit(
 ) -> Run:
     """Trains the model of a run again, from scratch, on its training *and* validation part.
 
-    The same seed takes the number of steps that the run's validation chose; statistics such as the
-    start of the item vectors are those of the larger part. What comes out can be judged on the test
+    The same seed takes the number of steps that the run's validation chose, at the learning rates
+    that the run took them with; statistics such as the start of the item vectors are those of the
+    larger part. What comes out can be judged on the test
     part alone.
 
     Args:
@@ -221,6 +222,7 @@ def _fit(
         folder=folder,
         resume=resume,
         overwrite=overwrite,
+        total_steps=_steps(run_config, split, device) if is_refit else None,
         identity={
             "config": options,
             "data": split.dataset.fingerprint,
@@ -275,14 +277,18 @@ def popularity_logits(run_config: RunConfig, split: Split) -> NDArray[np.float32
 
     log(N p) for its share p of the training actions: up to a constant the log-probability that it
     comes next, and the log-odds of a positive against a uniform negative. Relevance negatives that
-    are drawn in proportion to p^alpha leave (1 - alpha) of it.
+    are drawn in proportion to p leave nothing of it.
     """
-    negatives = run_config.negatives
+    if run_config.task == "relevance" and run_config.negatives_kind == "popularity":
+        return np.zeros(split.dataset.n_items, dtype=np.float32)
     logits = np.log(split.dataset.n_items * item_shares(split.item_counts))
-    is_relevance = run_config.task == "relevance"
-    if is_relevance and negatives is not None and negatives.neg_sampling == "popularity":
-        logits *= 1 - negatives.pop_alpha
     return logits.astype(np.float32)
+
+
+def _steps(run_config: RunConfig, split: Split, device: torch.device) -> int:
+    """The steps of all epochs on the training part of the split."""
+    stream = build_stream(build_rows(run_config, split), run_config, device)
+    return stream.steps_per_epoch() * run_config.training.epochs
 
 
 def build_stream(rows: AnyRows, run_config: RunConfig, device: torch.device) -> BatchStream:

@@ -93,18 +93,21 @@ class Ranks:
                 dist.broadcast(tensor, src=0)
 
     @torch.no_grad()
-    def sum_gradients(self, parameters: Iterable[Tensor], targets: int) -> None:
+    def sum_gradients(self, parameters: Iterable[Tensor], targets: int) -> Tensor:
         """Turns gradients of (mean loss x targets) into the gradient of the mean over all ranks.
 
         One message carries the targets and all gradients. Which parameters have a gradient on any
         rank is asked until some have: those without stay without, as in one process.
+
+        Returns:
+            The targets of all ranks, float32 [1], still on the device.
         """
         trained = list(parameters)
         if self._used is None:
             own = torch.tensor([p.grad is not None for p in trained], dtype=torch.float64)
             ranks_of_each = self._reduced(own, dist.ReduceOp.SUM)
             if not ranks_of_each.any():  # no rank has a target in this step
-                return
+                return torch.zeros(1)
             self._used = (ranks_of_each > 0).tolist()
         used = [p for p, use in zip(trained, self._used, strict=True) if use]
         parts = [torch.zeros_like(p) if p.grad is None else p.grad for p in used]
@@ -114,6 +117,7 @@ class Ranks:
         gradient = message[1:] / message[0].clamp(min=1)
         for p, part in zip(used, gradient.split([p.numel() for p in used]), strict=True):
             p.grad = part.view_as(p)
+        return message[:1]
 
     def total(self, values: Tensor) -> Tensor:
         """The sum of a CPU tensor over the ranks, on the CPU."""

@@ -44,6 +44,7 @@ def train(
     folder: Path | None = None,
     resume: bool = False,
     overwrite: bool = False,
+    total_steps: int | None = None,
     identity: Mapping[str, Any] | None = None,
     keep: Artifact | None = None,
     no_decay: Collection[str] = (),
@@ -62,6 +63,7 @@ def train(
         folder: the run folder; without one nothing is written and signals keep their meaning.
         resume: go on from `folder/last`; from the beginning where there is no such state yet.
         overwrite: begin anew where the folder holds a run: its artifacts and its log are removed.
+        total_steps: T of the schedule, where it is not the steps of all epochs of the stream.
         identity: what a resumed run must share beside the config: the data's fingerprint, the
             model's options, and so on, as nested tables of plain values.
         keep: what `best/` holds beside the weights: vocabulary, configs, protocol.
@@ -88,8 +90,8 @@ def train(
         ranks.same_start(model)
         run = Run(
             model=model, stream=stream, objective=objective, config=config, validate=validate,
-            watch=watch, folder=folder, keep=keep or Artifact(), no_decay=no_decay,
-            device=device, ranks=ranks, interrupts=interrupts,
+            watch=watch, folder=folder, total_steps=total_steps, keep=keep or Artifact(),
+            no_decay=no_decay, device=device, ranks=ranks, interrupts=interrupts,
             identity=as_json({**(identity or {}), "train": config.identity()}),
         )  # fmt: skip
         state = state_to_resume(folder, resume=resume)

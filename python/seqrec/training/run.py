@@ -73,6 +73,7 @@ class Run:
         validate: model -> metrics.
         watch: told about each validation.
         folder: where to write, held by this run; or None.
+        total_steps: T of the schedule; None: the steps of all epochs.
         identity: what makes it this run and no other.
         keep: what the best artifact holds beside the weights.
         no_decay: names of matrices without weight decay.
@@ -91,6 +92,7 @@ class Run:
         validate: Validate | None,
         watch: Watch | None,
         folder: Path | None,
+        total_steps: int | None,
         identity: Mapping[str, Any],
         keep: Artifact,
         no_decay: Collection[str],
@@ -102,11 +104,13 @@ class Run:
         self.config, self.validate, self.watch = config, validate, watch
         self.folder, self.identity, self.keep = folder, identity, keep
         self.device, self.ranks, self.interrupts = device, ranks, interrupts
-        total = sum(stream.steps_per_epoch(epoch) for epoch in range(config.epochs))
-        self.last_step = total if config.max_steps is None else min(total, config.max_steps)
+        steps = sum(stream.steps_per_epoch(epoch) for epoch in range(config.epochs))
+        self.last_step = steps if config.max_steps is None else min(steps, config.max_steps)
         self.stepper = Stepper(
-            model, objective, config, total_steps=total, no_decay=no_decay, ranks=ranks
-        )
+            model, objective, config,
+            total_steps=steps if total_steps is None else total_steps,
+            no_decay=no_decay, ranks=ranks,
+        )  # fmt: skip
         self.ema = self.stepper.ema
         self.tensors = Tensors(
             model=model, optimizer=self.stepper.optimizer, ema=self.ema, ranks=ranks, device=device

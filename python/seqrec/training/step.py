@@ -98,7 +98,12 @@ class Stepper:
             loss = self._loss(batch)
             value, targets = loss.value, loss.targets
             (value * targets).backward()
-        self._ranks.sum_gradients(self._parameters, targets)
+        total = self._ranks.sum_gradients(self._parameters, targets)
+        if not targets and not total.item():
+            # No rank has one: what is left of the loss, its L2 term, counts once all the same.
+            value = self._loss(batch).value
+            value.backward()
+            self._ranks.sum_gradients(self._parameters, 1)
         return value, targets
 
     def _loss(self, batch: Any) -> Loss:

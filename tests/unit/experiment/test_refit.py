@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from importlib import import_module
 
@@ -30,6 +31,20 @@ def test_it_takes_the_steps_that_validation_chose(chosen, again):
     assert again.training.steps == chosen.training.best_step
     assert again.config.training.seed == chosen.config.training.seed
     assert again.status == "completed"
+
+
+def test_its_learning_rates_are_those_of_the_run(tmp_path, split):
+    # A row for each target: those of validation make the epochs of a refit longer.
+    short = {"epochs": 2, "log_every": 1, "batch_size": 8}
+    config = tiny_data.tiny("bert4rec", training=short)
+    run = sr.fit("bert4rec", split, task="relevance", config=config, folder=tmp_path / "run")
+    sr.refit(run, folder=tmp_path / "refit")
+    rates = []
+    for name in ("run", "refit"):
+        lines = map(json.loads, (tmp_path / name / "log.jsonl").read_text().splitlines())
+        rates.append([line["lr"] for line in lines if line["kind"] == "train"])
+    assert len(rates[1]) == run.training.best_step
+    assert rates[1] == rates[0][: len(rates[1])]
 
 
 @pytest.mark.parametrize("cut", ["leave_one_out", "global_time"])
@@ -62,8 +77,10 @@ def test_batches_and_statistics_are_those_of_the_larger_part(split, reader, monk
 
     monkeypatch.setattr(fitting, reader, noted)
     options = tiny_data.tiny("lstm", start={"item_vectors": "svd"})
-    sr.refit(sr.fit("lstm", split, config=options))
-    assert seen == [split.train.n_events, split.train.n_events + len(split.valid.users)]
+    run = sr.fit("lstm", split, config=options)
+    seen.clear()
+    sr.refit(run)
+    assert seen[0] == split.train.n_events + len(split.valid.users)
 
 
 def test_it_is_judged_on_the_test_part_alone(chosen, again):
