@@ -59,9 +59,9 @@ def judge_next_item(
     """The ranks of the targets in lists that somebody else made.
 
     The seen filter removes items of the input from the lists, as it does from the catalogue; ties
-    are broken by smaller internal id, whatever the config says. Scores are compared as they are given,
-    in float64 if need be: whole-catalogue lists of float32 scores give what `evaluate_next_item`
-    gives under the "order" ties.
+    are broken by smaller internal id, whatever the config says. Scores are compared as they are
+    given, in float64 if need be: whole-catalogue lists of float32 scores give what
+    `evaluate_next_item` gives under the "order" ties.
 
     Args:
         frame: pandas, polars, Arrow or any table that narwhals reads, with the columns user_id,
