@@ -65,6 +65,21 @@ def test_random_windows_change_with_the_epoch():
     assert windows_of(some, windows, rows) != windows_of(some, windows, rows, epoch=1)
 
 
+def test_shifted_windows_follow_each_other_and_are_moved_alike_often():
+    # 9 items and a stride of 3: the first window but the last ends at the 9th, 8th or 7th item.
+    some, shifts = store([1, 2, 3, 4, 5, 6, 7, 8, 9]), []
+    for epoch in range(600):
+        last, first, second = windows_of(
+            some, ("shifted", 4, 3), [(0, 0), (0, 1), (0, 2)], epoch=epoch
+        )
+        shifts.append(9 - first[-1])
+        assert last == [6, 7, 8, 9]
+        assert second[-1] == first[0] == first[-1] - 3
+    counts = np.bincount(shifts, minlength=3)
+    assert len(counts) == 3
+    assert ((counts - 200) ** 2 / 200).sum() < 13.8  # p = 0.001 for 2 degrees
+
+
 @pytest.mark.parametrize(("policy", "high"), [("last", 0), ("sliding", 2), ("prefixes", 4)])
 def test_a_window_that_does_not_exist_is_refused(policy, high):
     some = store([1, 2, 3, 4, 5, 6])
@@ -75,10 +90,11 @@ def test_a_window_that_does_not_exist_is_refused(policy, high):
 @pytest.mark.parametrize(
     ("windows", "option"),
     [
-        (("lats", 3, 1), "`policy` is lats: it must be last, sliding, random or prefixes"),
+        (("lats", 3, 1), "`policy` is lats: it must be last, sliding, random, shifted or prefixes"),
         (("last", 0, 1), "`width` is 0"),
         (("sliding", 3, 0), "`stride` is 0"),
         (("sliding", 3, 4), "`stride` is 4"),
+        (("shifted", 3, 4), "`stride` is 4"),
     ],
 )
 def test_an_impossible_window_names_its_option(windows, option):

@@ -13,6 +13,8 @@ def count(policy: str, n: int, width: int, stride: int, overlap: int) -> int:
         return 1 + ceil(max(n - width, 0) / stride)
     if policy == "random":
         return max(1, ceil((n - overlap) / (width - overlap)))
+    if policy == "shifted":
+        return max(1, ceil((n - overlap) / stride))
     return max(1, n - 1) if policy == "prefixes" else 1
 
 
@@ -24,6 +26,10 @@ def cut(
     if policy == "random" and k > 0:
         start = Stream(*key, WINDOW).below(max(n - width, 0) + 1)
         return start, min(start + width, n)
+    if policy == "shifted" and k > 0:
+        seed, epoch, user, _ = key
+        stop = n - Stream(seed, epoch, user, 0, WINDOW).below(stride) - (k - 1) * stride
+        return max(stop - width, 0), stop
     stop = n - k * step(policy, stride)
     return max(stop - width, 0), stop
 

@@ -10,7 +10,7 @@ from seqrec.batches.plan import Plan
 from seqrec.config import check
 from seqrec.data.sequences import Sequences
 
-Policy = Literal["random", "last", "sliding", "prefixes"]
+Policy = Literal["random", "shifted", "last", "sliding", "prefixes"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,8 +21,11 @@ class WindowConfig:
         windows: "last": a user's most recent items alone. "sliding": fixed windows, stepping back
             from the last item by `stride` until the first item is reached. "random": the last
             window and, at places drawn anew each epoch, as many more as the history is windows
-            long: of a long one an epoch shows about two thirds, the first items seldom. "prefixes":
-            the end of each beginning of a history, for a cloze that hides last items alone
+            long: of a long one an epoch shows about two thirds, the first items seldom. "shifted":
+            the last window and as many that follow each other before it, all of them moved towards
+            the beginning by a number drawn anew for each user and epoch, so that an epoch shows all
+            but some of the first items; the default of the LSTM's next item. "prefixes": the end of
+            each beginning of a history, for a cloze that hides last items alone
             (`cloze.last_only_prob` 1) and so learns each from what came before it; the default of
             BERT4Rec's next item for histories of 32 items or fewer, on average, and for 200,000
             training actions or fewer, unless there are more than ten million.

@@ -26,13 +26,17 @@ MAX_WINDOW = 1024  # the kernel that counts pairs takes no larger one (rust/core
 OPTIONAL = ("lstm", "bert4rec", "cloze", "relevance", "negatives")  # tables, by model and task
 # Where a cell does better with other values than those of the classes (docs/experiments.md). Next
 # item wants wide item vectors, whose product with the user has to tell all items apart, and half of
-# them dropped; relevance overfits within a few epochs on sparse data, and BERT4Rec's there keeps
-# more of what its item vectors start with at a low rate, and wants more dropout. Its cloze hides
-# enough to want none, gains from layers that begin with little to say, and does worse with biases
-# that start at popularity.
+# them dropped; the LSTM's gains from windows of which an epoch shows little twice. Relevance
+# overfits within a few epochs on sparse data, and BERT4Rec's there keeps more of what its item
+# vectors start with at a low rate, and wants more dropout. Its cloze hides enough to want none,
+# gains from layers that begin with little to say, and does worse with biases that start at
+# popularity.
 # A warm-up is for recipes: on a small data set a hundred steps are the whole run.
 CELL_DEFAULTS: dict[tuple[ModelName, TaskName], dict[str, dict[str, Any]]] = {
-    ("lstm", "next_item"): {"lstm": {"embedding_dim": 256, "dropout": 0.5, "output_dropout": 0.5}},
+    ("lstm", "next_item"): {
+        "lstm": {"embedding_dim": 256, "dropout": 0.5, "output_dropout": 0.5},
+        "windows": {"windows": "shifted"},
+    },
     ("lstm", "relevance"): {
         "lstm": {"output_dropout": 0.2},
         "training": {"epochs": 10},

@@ -22,8 +22,18 @@ pub enum Policy {
     Sliding,
     /// The last window, then windows that start anywhere, as many as would cover the history.
     Random,
+    /// The last window, then as many that step back by `stride` from an item near the last, which is
+    /// drawn for all of them.
+    Shifted,
     /// The last `width` items of every beginning of the history that holds two items or more.
     Prefixes,
+}
+
+impl Policy {
+    /// Whether windows lie `stride` apart.
+    const fn steps(self) -> bool {
+        matches!(self, Self::Sliding | Self::Shifted)
+    }
 }
 
 impl FromStr for Policy {
@@ -34,11 +44,12 @@ impl FromStr for Policy {
             "last" => Ok(Self::Last),
             "sliding" => Ok(Self::Sliding),
             "random" => Ok(Self::Random),
+            "shifted" => Ok(Self::Shifted),
             "prefixes" => Ok(Self::Prefixes),
             _ => Err(refuse(
                 "policy",
                 name.to_owned(),
-                "it must be last, sliding, random or prefixes",
+                "it must be last, sliding, random, shifted or prefixes",
             )),
         }
     }
@@ -51,7 +62,7 @@ impl FromStr for Policy {
 /// use seqrec_core::window::{Policy, Windows};
 ///
 /// let windows = Windows::new(Policy::Sliding, 4, 3).unwrap();
-/// let cut = |k| windows.cut(9, k, || Stream::new(0, 0, 0, 0, Purpose::Window));
+/// let cut = |k| windows.cut(9, k, |_| Stream::new(0, 0, 0, 0, Purpose::Window));
 /// assert_eq!(windows.count(9, 1), 3);
 /// assert_eq!((cut(0), cut(1), cut(2)), (Some(5..9), Some(2..6), Some(0..3)));
 /// assert_eq!(cut(3), None);
@@ -64,8 +75,8 @@ pub struct Windows {
 }
 
 impl Windows {
-    /// Windows of at most `width` items; `stride` counts for [`Policy::Sliding`] alone, as that of
-    /// [`Policy::Prefixes`] is 1.
+    /// Windows of at most `width` items; `stride` counts for [`Policy::Sliding`] and
+    /// [`Policy::Shifted`] alone, as that of [`Policy::Prefixes`] is 1.
     ///
     /// # Errors
     /// [`Error::Option`] for a width of 0 or a stride outside `1..=width`.
@@ -77,7 +88,7 @@ impl Windows {
                 "a window holds at least one item",
             ));
         }
-        if policy == Policy::Sliding && !(1..=width).contains(&stride) {
+        if policy.steps() && !(1..=width).contains(&stride) {
             let reason = "it must be from 1 to the width of a window, or items are left out";
             return Err(refuse("stride", stride.to_string(), reason));
         }
@@ -101,7 +112,7 @@ impl Windows {
             let reason = "it must be less than the width of a window";
             return Err(refuse("overlap", overlap.to_string(), reason));
         }
-        if self.policy == Policy::Sliding && self.stride > self.width - overlap {
+        if self.policy.steps() && self.stride > self.width - overlap {
             let reason = "it must be at most width - overlap, or targets are left out";
             return Err(refuse("stride", self.stride.to_string(), reason));
         }
@@ -118,26 +129,34 @@ impl Windows {
                 .saturating_sub(overlap)
                 .div_ceil(self.width - overlap)
                 .max(1),
+            Policy::Shifted => n.saturating_sub(overlap).div_ceil(self.stride).max(1),
             Policy::Prefixes => n.saturating_sub(1).max(1),
         }
     }
 
-    /// How many items the `k`-th window of a history of `n` items holds, for `k` below the count.
+    /// How many items the `k`-th window of a history of `n` items holds, for `k` below the count; of
+    /// shifted ones at most, as the first of a history may hold fewer.
     #[must_use]
     pub fn length(&self, n: usize, k: usize) -> usize {
         let before_end = match self.policy {
             Policy::Sliding | Policy::Prefixes => n.saturating_sub(k.saturating_mul(self.stride)),
-            Policy::Last | Policy::Random => n,
+            Policy::Last | Policy::Random | Policy::Shifted => n,
         };
         before_end.min(self.width)
     }
 
     /// The items of the `k`-th window of a history of `n` items; `None` if there is none.
     ///
-    /// `starts` decides where a random window starts; other windows don't ask for it.
+    /// `drawn(j)` is the stream of the `j`-th window: a random one starts where its own says, and
+    /// shifted ones where that of the 0-th says; other windows don't ask for it.
     #[inline]
     #[must_use]
-    pub fn cut(&self, n: usize, k: usize, starts: impl FnOnce() -> Stream) -> Option<Range<usize>> {
+    pub fn cut(
+        &self,
+        n: usize,
+        k: usize,
+        drawn: impl FnOnce(usize) -> Stream,
+    ) -> Option<Range<usize>> {
         if k == 0 {
             return Some(n.saturating_sub(self.width)..n);
         }
@@ -152,8 +171,13 @@ impl Windows {
             }
             Policy::Random => {
                 let free = n.saturating_sub(self.width);
-                let start = starts().below(free as u64 + 1) as usize;
+                let start = drawn(k).below(free as u64 + 1) as usize;
                 Some(start..n.min(start + self.width))
+            }
+            Policy::Shifted => {
+                let shift = drawn(0).below(self.stride as u64) as usize;
+                let end = n.checked_sub((k - 1) * self.stride + shift)?;
+                (end > 0).then(|| end.saturating_sub(self.width)..end)
             }
         }
     }
@@ -192,7 +216,8 @@ impl Windows {
     ) -> Result<((usize, usize), Range<usize>), Error> {
         let key = rows.key(row, sequences.n_users())?;
         let (start, stop) = sequences.range(key.0)?;
-        let cut = self.cut(stop - start, key.1, || rows.stream(key, Purpose::Window));
+        let drawn = |k| rows.stream((key.0, k), Purpose::Window);
+        let cut = self.cut(stop - start, key.1, drawn);
         let Some(window) = cut else {
             return Err(Error::Range {
                 name: "ks",
@@ -231,6 +256,7 @@ mod tests {
         assert!(Windows::new(Policy::Last, 0, 1).is_err());
         assert!(Windows::new(Policy::Sliding, 3, 0).is_err());
         assert!(Windows::new(Policy::Sliding, 3, 4).is_err());
+        assert!(Windows::new(Policy::Shifted, 3, 4).is_err());
         let windows = Windows::new(Policy::Sliding, 3, 3).unwrap();
         assert!(windows.check_overlap(0).is_ok());
         assert!(windows.check_overlap(1).is_err());
@@ -243,11 +269,12 @@ mod tests {
             Policy::Last,
             Policy::Sliding,
             Policy::Random,
+            Policy::Shifted,
             Policy::Prefixes,
         ] {
             let windows = Windows::new(policy, 3, 2).unwrap();
             assert_eq!(windows.count(0, 1), 1);
-            assert_eq!(windows.cut(0, 0, || stream(0)), Some(0..0));
+            assert_eq!(windows.cut(0, 0, stream), Some(0..0));
         }
     }
 
@@ -265,7 +292,7 @@ mod tests {
             windows.check_overlap(1).unwrap();
             let mut covered = vec![false; n];
             for k in 0..windows.count(n, 1) {
-                let window = windows.cut(n, k, || stream(k)).unwrap();
+                let window = windows.cut(n, k, stream).unwrap();
                 prop_assert!(window.len() >= n.min(2) && window.len() <= width);
                 prop_assert_eq!(windows.length(n, k), window.len());
                 covered[window].iter_mut().skip(1).for_each(|c| *c = true);
@@ -279,14 +306,14 @@ mod tests {
             let count = windows.count(n, 0);
             let mut ends = Vec::new();
             for k in 0..count {
-                let window = windows.cut(n, k, || stream(k)).unwrap();
+                let window = windows.cut(n, k, stream).unwrap();
                 prop_assert_eq!(windows.length(n, k), window.len());
                 prop_assert_eq!(window.len(), window.end.min(width));
                 ends.push(window.end);
             }
             let wanted: Vec<_> = (n.min(2)..=n).rev().collect();
             prop_assert_eq!(ends, wanted);
-            prop_assert_eq!(windows.cut(n, count, || stream(count)), None);
+            prop_assert_eq!(windows.cut(n, count, stream), None);
         }
 
         #[test]
@@ -296,10 +323,31 @@ mod tests {
             prop_assert!(count * (width - 1) >= n - 1);
             prop_assert!(count == 1 || (count - 1) * (width - 1) < n - 1);
             for k in 0..count {
-                let window = windows.cut(n, k, || stream(k)).unwrap();
+                let window = windows.cut(n, k, stream).unwrap();
                 prop_assert_eq!(windows.length(n, k), window.len());
                 prop_assert_eq!(window.len(), n.min(width));
                 prop_assert!(window.end <= n);
+            }
+        }
+
+        #[test]
+        fn shifted_windows_follow_each_other(n in 1usize..200, width in 2usize..20) {
+            let stride = width - 1;
+            let windows = Windows::new(Policy::Shifted, width, stride).unwrap();
+            windows.check_overlap(1).unwrap();
+            let cuts: Vec<_> = (0..windows.count(n, 1)).map(|k| windows.cut(n, k, stream)).collect();
+            let cuts: Vec<_> = cuts.into_iter().collect::<Option<_>>().unwrap();
+            prop_assert_eq!(cuts.len(), (n - 1).div_ceil(stride).max(1));
+            for (k, window) in cuts.iter().enumerate() {
+                prop_assert!(window.len() >= n.min(2) && window.len() <= windows.length(n, k));
+                prop_assert!(window.len() == width || window.start == 0);
+            }
+            prop_assert_eq!(cuts[0].end, n);
+            if let [_, first, ..] = &cuts[..] {
+                prop_assert!(first.end + stride > n);
+            }
+            for pair in cuts.get(1..).unwrap_or(&[]).windows(2) {
+                prop_assert_eq!(pair[1].end, pair[0].end - stride); // its last item opens the next
             }
         }
     }

@@ -44,7 +44,7 @@ def test_a_window_holds_one_item_more_than_its_inputs():
     assert (batch.inputs.tolist(), batch.targets.tolist()) == ([[5, 6]], [[6, 7]])
 
 
-@pytest.mark.parametrize("policy", ["random", "last", "sliding"])
+@pytest.mark.parametrize("policy", ["random", "shifted", "last", "sliding"])
 def test_a_user_with_one_item_has_no_next_item_row(policy):
     both = Sequences.from_lists([[4], [5, 6], []])
     config = WindowConfig(windows=policy, max_seq_len=4)
