@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -63,7 +64,7 @@ def full_precision(device: torch.device) -> Iterator[None]:
 
     cuDNN rounds the factors of an LSTM's products to the ten bits of TF32 unless it is told not to.
     """
-    lstm = torch.backends.cudnn.rnn
+    lstm: Any = torch.backends.cudnn.rnn  # whose stub lacks the property
     before = lstm.fp32_precision
     lstm.fp32_precision = "ieee"
     try:
