@@ -9,6 +9,7 @@ through again and again, and on the caches of this machine.
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +32,15 @@ def read_limits(path: Path) -> dict[str, Any]:
     if not isinstance(document, dict) or not isinstance(document.get("threads"), dict):
         raise DataError(f"{path} is no file of limits: it has no table 'threads'")
     for threads, table in document["threads"].items():
-        missing = [name for name in (*FIGURES, "draws") if name not in table]
-        if missing:
-            raise DataError(f"{path}: threads {threads!r} lacks {missing[0]!r}")
+        for name in (*FIGURES, "draws"):
+            if not isinstance(table, dict) or name not in table:
+                raise DataError(f"{path}: threads {threads!r} lacks {name!r}")
+            value = table[name]
+            if not isinstance(value, int | float) or not 0 < value < math.inf:
+                raise DataError(
+                    f"{path}: {name!r} of threads {threads!r} is {value!r}: it must be a number "
+                    "above 0"
+                )
     return document
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -82,8 +83,8 @@ def read_card(folders: Sequence[Path], data: Path | None = None) -> Card:
     """
     runs = [load(folder, device="cpu") for folder in folders]
     first = runs[0]
-    for run, folder in zip(runs[1:], folders[1:], strict=True):
-        _check_same_recipe(first, run, f"{folders[0]} and {folder}")
+    for (one, at), (other, beside) in combinations(zip(runs, folders, strict=True), 2):
+        _check_same_recipe(one, other, f"{at} and {beside}")
     dataset = None if data is None else _dataset(data, first)
     reports = {part: _report(runs, part) for part in ("valid", "test")}
     return Card(

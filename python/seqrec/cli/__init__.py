@@ -28,7 +28,7 @@ from seqrec.cli import (
     train,
     tune,
 )
-from seqrec.errors import SeqrecError
+from seqrec.errors import SeqrecError, is_out_of_memory
 
 # typer carries click's exceptions under a private name; this is the base of the public one.
 UsageError: type[typer.BadParameter] = typer.BadParameter.__base__  # type: ignore[assignment]
@@ -96,12 +96,10 @@ def run(arguments: list[str]) -> int:
             raise
         return _complain(f"{error.strerror or error}: {error.filename or 'output'}", 5)
     except (MemoryError, RuntimeError) as error:
-        # torch's own error of this name is told from a defect of ours without importing torch.
-        if not isinstance(error, MemoryError) and type(error).__name__ != "OutOfMemoryError":
+        if not is_out_of_memory(error) or os.environ.get("SEQREC_DEBUG"):
             raise
-        if os.environ.get("SEQREC_DEBUG"):
-            raise
-        return _complain(f"out of memory: {error}; lower training.batch_size", 5)
+        said = f"out of memory: {error}; ask for less, of training.batch_size for one"
+        return _complain(said, 5)
     if code == 130:  # typer's answer to Ctrl-C, without a word
         return _complain("interrupted", code)
     return code if isinstance(code, int) else 0

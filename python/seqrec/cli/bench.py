@@ -88,12 +88,20 @@ def bench(
     With --grow: batches against L and B, ranks against V, ingestion against rows. The folder gets
     growth.json and growth.png, with the slope of each curve; 1 means that cost grows as the work.
     """
+    from seqrec.bench.run import LEAST_ROUNDS
     from seqrec.bench.shapes import Sizes
+    from seqrec.config import check
     from seqrec.errors import ConfigError
     from seqrec.figures import require_matplotlib
+    from seqrec.files import refuse_sealed
+    from seqrec.training import choose_device
 
     if plot:
         require_matplotlib()
+    check(rounds >= LEAST_ROUNDS, "rounds", rounds, f"at least {LEAST_ROUNDS}: it is for medians")
+    check(0 < sample_seconds <= 60, "sample_seconds", sample_seconds, "above 0, at most 60")
+    refuse_sealed(out / "results.json")
+    out.mkdir(parents=True, exist_ok=True)  # now, as what cannot be kept need not be measured
     sizes = Sizes(
         max_seq_len=max_seq_len, batch_size=batch_size, threads=_threads(threads), device=device,
         seed=seed,
@@ -108,6 +116,8 @@ def bench(
     if data is not None and shape is not None:
         raise ConfigError("give a data folder or --shape, not both")
     jobs = [name.value for name in job or JobName]
+    if JobName.DATA_WAIT in (job or JobName):
+        choose_device(device)
     _compare(_problem(data, shape, sizes), jobs, rounds, sample_seconds, limits, out, plot, output)
 
 

@@ -62,12 +62,16 @@ def run(
     keep_freed_memory()
     layers = {"--set": config.parse_assignments(settings or [])}
     models, tasks = [m.value for m in model or Model], [t.value for t in task or Task]
-    found = {folder.name: recipe_paths(recipes, folder.name) if recipes else {} for folder in data}
+    names = [folder.resolve().name for folder in data]  # that of "." is in its path alone
+    found = {name: recipe_paths(recipes, name) if recipes else {} for name in names}
     tables = {
         name: {cell: config.read_toml(path) for cell, path in paths.items()}
         for name, paths in found.items()
     }
-    splits = {folder.name: Dataset.load(folder).split(split.value, cuts) for folder in data}
+    splits = {
+        name: Dataset.load(folder).split(split.value, cuts)
+        for name, folder in zip(names, data, strict=True)
+    }
     if len(splits) < len(data):
         raise ConfigError("two of the data sets have folders of one name: tables need two")
     done = []

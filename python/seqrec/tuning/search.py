@@ -99,7 +99,10 @@ def open_folder(folder: Path, identity: Mapping[str, Any]) -> None:
     """
     path = folder / STUDY
     if path.exists():
-        wrong = configs.differences(read_json(path, CheckpointError), identity)
+        begun = read_json(path, CheckpointError)
+        if not isinstance(begun, dict):
+            raise CheckpointError(f"{path} describes no search: it is no table")
+        wrong = configs.differences(begun, identity)
         if wrong:
             raise CheckpointError(
                 f"{folder} holds another search: {'; '.join(wrong)}. Go on with what it was begun "

@@ -197,7 +197,11 @@ def _checked(path: str, dimension: Dimension, layers: Layers) -> Dimension:
     except ConfigError as error:
         raise ConfigError(f"space: {error}") from None
     _refuse_fixed(path, resolved[0])
-    if isinstance(dimension, Choices) or not isinstance(_value(resolved[0], path), float):
+    if isinstance(dimension, Choices):
+        return dimension
+    if not isinstance(_value(resolved[0], path), float):
+        whole = dimension.step is None or isinstance(dimension.step, int)
+        configs.check(whole, f"{path}.step", dimension.step, "an integer, as the option is one")
         return dimension
     step = None if dimension.step is None else float(dimension.step)
     return Range(low=float(dimension.low), high=float(dimension.high), log=dimension.log, step=step)

@@ -94,13 +94,16 @@ class Study:
         self._space, self._seed = space, seed
         dimensions = space.dimensions.items()
         self._distributions = {path: _to_optuna(dimension) for path, dimension in dimensions}
-        self._study = optuna.create_study(
-            storage=_storage(folder / JOURNAL),
-            study_name=NAME,
-            load_if_exists=True,
-            direction="maximize" if maximize else "minimize",
-            pruner=optuna.pruners.MedianPruner(prune_after, FIRST_PRUNED),
-        )
+        try:
+            self._study = optuna.create_study(
+                storage=_storage(folder / JOURNAL),
+                study_name=NAME,
+                load_if_exists=True,
+                direction="maximize" if maximize else "minimize",
+                pruner=optuna.pruners.MedianPruner(prune_after, FIRST_PRUNED),
+            )
+        except (ValueError, KeyError, AssertionError) as error:
+            raise CheckpointError(f"{folder / JOURNAL} is damaged: {error!r}") from None
         if start and not self._study.get_trials(deepcopy=False):
             first = {path: _label(space.dimensions[path], v) for path, v in start.items()}
             self._study.enqueue_trial(first)

@@ -16,8 +16,6 @@ from pathlib import Path
 from signal import Signals
 from typing import Any
 
-import torch
-
 from seqrec import config as configs
 from seqrec.data import Split
 from seqrec.errors import (
@@ -26,8 +24,10 @@ from seqrec.errors import (
     InterruptedRunError,
     ResourceError,
     SeqrecError,
+    is_out_of_memory,
 )
 from seqrec.experiment import RunConfig, fit_layers, resolve
+from seqrec.files import refuse_sealed
 from seqrec.training import Evaluation, choose_device, larger_is_better
 from seqrec.tuning.lock import Lock
 from seqrec.tuning.recipe import write_recipe
@@ -148,6 +148,7 @@ def _planned(
 
 
 def _open(plan: _Plan, *, prune_after: int, identity: Mapping[str, Any]) -> Study:
+    refuse_sealed(plan.folder / ".lock")
     try:
         plan.folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -183,7 +184,9 @@ def _run(plan: _Plan, claim: Claim) -> Trial:
         return watcher.end("diverged", str(error))
     except ConfigError as error:
         return watcher.end("refused", str(error))
-    except torch.OutOfMemoryError as error:
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
         return watcher.end("out of memory", str(error).partition("\n")[0])
     assert run.training is not None  # `fit_layers` has just ended it
     return watcher.end(run.training.status)
@@ -198,7 +201,8 @@ def _finish(trial: Trial, claim: Claim, plan: _Plan, trials: int) -> str:
     if search.best is not None:
         write_recipe(search, plan.layers, plan.space, plan.budget)
     value = "" if best is None else f" {plan.monitor} {best.metrics[plan.monitor]:.4f}"
-    mark = ", the best so far" if search.best == trial else ""
+    is_best = search.best is not None and search.best.number == trial.number
+    mark = ", the best so far" if is_best else ""
     note = f" ({trial.note})" if trial.note else ""
     minutes = f"{trial.seconds / 60:.1f} min"
     return f"[{trial.number + 1}/{trials}]{value} {trial.status}{note}, {minutes}{mark}"
@@ -217,7 +221,9 @@ class _Watcher:
         self._put(self._trial.observed(evaluation))
         value = evaluation.metrics[self._monitor]
         hopeless = self._claim.is_hopeless(evaluation.epoch, value)
-        if hopeless and evaluation.epoch < self._trial.config["training"]["epochs"]:
+        budget = self._trial.config["training"]
+        steps_left = budget["max_steps"] is None or evaluation.step < budget["max_steps"]
+        if hopeless and steps_left and evaluation.epoch < budget["epochs"]:
             raise _HopelessError(f"behind the median at epoch {evaluation.epoch}")
 
     def end(self, status: str, note: str = "") -> Trial:

@@ -65,8 +65,12 @@ def fewer_rows(means, rows):
     return means, rows - 1
 
 
-def narrow(shapes):
-    return (shapes - 1,)
+def narrow(shapes, targets):
+    return shapes - 1, targets
+
+
+def hide_half(shapes, targets):
+    return shapes, targets // 2
 
 
 @pytest.mark.parametrize(
@@ -83,6 +87,7 @@ def narrow(shapes):
         ("evaluate", other_means, "means"),
         ("evaluate", fewer_rows, "rows"),
         ("data_wait", narrow, "shapes"),
+        ("data_wait", hide_half, "items are hidden"),
     ],
 )
 def test_a_wrong_result_is_found(job, spoil, said, tiny, few_steps):

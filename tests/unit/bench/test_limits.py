@@ -47,3 +47,11 @@ def test_a_file_that_lacks_a_figure_is_named(tmp_path):
     path.write_text(json.dumps(LIMITS | {"threads": {"1": less}}))
     with pytest.raises(DataError, match=r"limits\.json: threads '1' lacks 'copy L3'"):
         read_limits(path)
+
+
+@pytest.mark.parametrize("value", [0, -1.0, "9", None])
+def test_a_figure_that_is_no_rate_is_named(tmp_path, value):
+    path = tmp_path / "limits.json"
+    path.write_text(json.dumps(LIMITS | {"threads": {"1": TABLE | {"copy L3": value}}}))
+    with pytest.raises(DataError, match=r"limits\.json: 'copy L3' of threads '1' is .* above 0"):
+        read_limits(path)

@@ -112,6 +112,8 @@ def test_runs_of_two_recipes_are_refused(runs, split, tmp_path):
 def test_run_that_is_given_twice_is_refused(runs):
     with pytest.raises(ConfigError, match="have one seed, 0"):
         read_card([runs[0], runs[0]])
+    with pytest.raises(ConfigError, match="have one seed, 1"):
+        read_card([runs[0], runs[1], runs[1]])
 
 
 @pytest.fixture(scope="module")

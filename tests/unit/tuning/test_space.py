@@ -59,6 +59,7 @@ def test_bounds_of_a_real_option_are_real():
         ("[training]\nlr = {low = 1e-3, high = 1e-2, log = 1}", "`training.lr.log` is 1"),
         ("[lstm]\nhidden_size = {low = 8, high = 20, step = 8}", "a divisor of high - low"),
         ("[lstm]\nhidden_size = {low = 8, high = 16, step = 8, log = true}", "left out where log"),
+        ("[lstm]\nnum_layers = {low = 1, high = 3, step = 0.5}", "an integer, as the option"),
         ('model = "lstm"', "`model` is 'lstm': a space has tables"),
         ("[training]\nseed = {low = 0, high = 9}", "no hyper-parameter: the best seed is luck"),
         ("[training]\nthreads = {low = 1, high = 2}", "no hyper-parameter: it changes no result"),

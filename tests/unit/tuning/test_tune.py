@@ -141,6 +141,19 @@ def test_no_trial_is_given_up_after_its_last_epoch(search):
     assert [trial.status for trial in found.trials] == ["completed"] * 3
 
 
+def test_no_trial_is_given_up_after_its_last_step(search):
+    runs = ToyRuns([0.5, 0.5], [0.5, 0.5], [0.1, 0.1])
+    budget = {"training": {"epochs": 9, "max_steps": 20}}  # toy epochs have ten steps
+    found = search(runs, prune_after=2, budget=budget)
+    assert [trial.status for trial in found.trials] == ["completed"] * 3
+
+
+def test_the_best_trial_so_far_is_said(search):
+    lines = []
+    search(ToyRuns([0.1], [0.3], [0.2]), say=lines.append)
+    assert [line.endswith(", the best so far") for line in lines] == [True, True, False]
+
+
 def test_nothing_is_given_up_before_enough_trials_have_ended(search):
     runs = ToyRuns([0.5, 0.5], [0.1, 0.1], [0.1, 0.1])
     found = search(runs, prune_after=3, budget={"training": {"epochs": 3}})
@@ -191,9 +204,22 @@ def test_trial_that_diverges_says_so_and_the_search_goes_on(search):
     assert "step 3" in found.trials[0].note
 
 
-def test_trial_without_memory_says_so_and_the_search_goes_on(search):
-    found = search(ToyRuns([torch.OutOfMemoryError("no more")], [0.2]))
-    assert found.trials[0].status == "out of memory"
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("no more"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."),
+        MemoryError("Unable to allocate 3. TiB"),
+    ],
+)
+def test_trial_without_memory_says_so_and_the_search_goes_on(search, error):
+    found = search(ToyRuns([error], [0.2]))
+    assert [trial.status for trial in found.trials] == ["out of memory", "completed"]
+
+
+def test_a_defect_ends_the_search(search):
+    with pytest.raises(RuntimeError, match="shapes"):
+        search(ToyRuns([RuntimeError("shapes do not fit")]))
 
 
 def test_values_that_do_not_go_together_are_refused_one_trial_at_a_time(search):
@@ -266,6 +292,30 @@ def test_damaged_journal_is_named(search, tmp_path):
     (tmp_path / "search" / "journal.jsonl").write_text("no journal\nat all\n")
     with pytest.raises(CheckpointError, match=r"journal\.jsonl is no journal"):
         search(ToyRuns([0.4]), trials=2)
+
+
+def test_journal_with_a_damaged_line_is_named(search, tmp_path):
+    search(ToyRuns([0.3]))
+    with (tmp_path / "search" / "journal.jsonl").open("a") as journal:
+        journal.write("garbage\n")
+    with pytest.raises(CheckpointError, match=r"journal\.jsonl is"):
+        search(ToyRuns([0.4]), trials=2)
+
+
+def test_study_that_is_no_table_is_named(search, tmp_path):
+    search(ToyRuns([0.3]))
+    (tmp_path / "search" / "study.json").write_text("[]")
+    with pytest.raises(CheckpointError, match=r"study\.json describes no search"):
+        search(ToyRuns([0.4]), trials=2)
+
+
+@pytest.mark.parametrize("inside", [".", "search"])
+def test_a_data_set_is_no_place_for_a_search(monkeypatch, split, tmp_path, inside):
+    split.dataset.save(tmp_path / "data")
+    before = sorted((tmp_path / "data").iterdir())
+    with pytest.raises(ResourceError, match="can hold nothing else"):
+        toy_search(monkeypatch, split, tmp_path / "data" / inside, ToyRuns([0.3]))
+    assert sorted((tmp_path / "data").iterdir()) == before
 
 
 def test_folder_of_another_search_is_refused(search):

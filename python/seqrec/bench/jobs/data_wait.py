@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
-from seqrec.batches import BatchStream, ClozeBatch, ClozeRows, Plan
+from seqrec.batches import BatchStream, ClozeBatch, ClozeConfig, ClozeRows, Plan
 from seqrec.bench.contender import Contender, Job, outputs
 from seqrec.bench.faults import equal_fault
 from seqrec.bench.jobs.evaluate import to_dataset
@@ -55,8 +55,14 @@ def data_wait(problem: Problem) -> Iterator[Job]:
 
 
 def _fault(resident: list[ClozeBatch], contender: Contender) -> str | None:
-    ((found,),) = outputs(contender, (0,))
-    return equal_fault("shapes", found, np.array([batch.tokens.shape for batch in resident]))
+    """Shapes are equal, and as much is hidden; what is hidden is drawn by each in its own way."""
+    ((shapes, targets),) = outputs(contender, (0,))
+    wanted = sum(batch.n_targets for batch in resident)
+    found = int(targets.sum())
+    # Each item is hidden or not: five standard deviations of their number at the most.
+    if abs(found - wanted) > 5 * wanted**0.5 + 5:
+        return f"{found} items are hidden, not about {wanted}"
+    return equal_fault("shapes", shapes, np.array([batch.tokens.shape for batch in resident]))
 
 
 class _Setting:
@@ -90,7 +96,7 @@ class _Setting:
         rows = np.split(np.arange(self.steps * self.plan.batch_size), self.steps)
         rows[-1] = rows[-1][: shares[-1].n_rows]
         loader = DataLoader(
-            _Rows(self.plan, self.split),
+            _Rows(self.plan, self.split, self.rows.cloze),
             batch_sampler=Cycle(rows),
             num_workers=workers,
             collate_fn=_collate,
@@ -128,14 +134,15 @@ class _Setting:
         )
         steps = itertools.count()
 
-        def call(_seed: int) -> tuple[NDArray[np.int64]]:
-            shapes = []
+        def call(_seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+            shapes, targets = [], []
             for batch in batches():
                 stepper.take(batch, next(steps))
                 shapes.append(tuple(batch.tokens.shape))
+                targets.append(batch.n_targets)
             if self.device.type == "cuda":
                 torch.cuda.synchronize()
-            return (np.array(shapes),)
+            return np.array(shapes), np.array(targets)
 
         return Contender(
             name=name, call=call, package="torch" if processes or "Loader" in name else "seqrec",
@@ -156,8 +163,8 @@ def _copy(batch: ClozeBatch) -> ClozeBatch:
 class _Rows(Dataset):
     """The rows of a plan, one a call: windows start anywhere, some items are hidden."""
 
-    def __init__(self, plan: Plan, split: Split) -> None:
-        self.plan, self.sequences = plan, split.train
+    def __init__(self, plan: Plan, split: Split, cloze: ClozeConfig) -> None:
+        self.plan, self.sequences, self.cloze = plan, split.train, cloze
         self.mask = mask_token(split.dataset.n_items)
         self._rng: np.random.Generator | None = None
 
@@ -171,14 +178,14 @@ class _Rows(Dataset):
         history, n = self.sequences.user(int(plan.users[row])), int(plan.tokens[row])
         start = rng.integers(len(history) - n + 1) if plan.ks[row] else len(history) - n
         window = history[start : start + n].astype(np.int64)
-        hidden = rng.random(n) < HIDDEN
+        last_only = rng.random() < self.cloze.last_only_prob
+        hidden = rng.random(n) < (0 if last_only else self.cloze.mask_prob)
+        if last_only:
+            hidden[-1] = True
         if not hidden.any():
             hidden[rng.integers(n)] = True
         width = plan.share(row // plan.batch_size).width
         return np.where(hidden, self.mask, window), np.where(hidden, window, IGNORE), width
-
-
-HIDDEN = 0.2
 
 
 def _collate(rows: list[tuple[NDArray[np.int64], NDArray[np.int64], int]]) -> ClozeBatch:
