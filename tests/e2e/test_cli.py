@@ -230,6 +230,8 @@ def test_compare_skips_finished_cells_and_prints_paired_differences(place):
     began = (place / "cells/data/next_item/lstm/seed-0/log.jsonl").stat().st_mtime_ns
     again, _ = seqrec(*arguments, cwd=place)
     assert again == out
+    inside = ["compare", "run", ".", "--out", "../cells", *arguments[5:]]
+    assert seqrec(*inside, cwd=place / "data")[0] == out  # the folder has its name there, too
     assert (place / "cells/data/next_item/lstm/seed-0/log.jsonl").stat().st_mtime_ns == began
     assert (place / "cells/comparison.json").exists()
 
