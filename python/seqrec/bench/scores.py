@@ -10,12 +10,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from seqrec import _core
 from seqrec.bench import machine
 from seqrec.bench.contender import Work
 from seqrec.bench.shapes import Problem
 from seqrec.data import Sequences
 
 K = 10
+PLANTED = 2 * K  # places that targets are put at, in turn
 MOST_ROWS = 1024
 TWIN_ENTRIES = 100_000  # scores that plain Python looks at in a call
 LARGEST_BLOCK = 1 << 28  # bytes of scores that are ranked in one call
@@ -80,18 +82,26 @@ class Scored:
 def scored(problem: Problem) -> Iterator[Scored]:
     """The scores in the cache, if a block fits there, and from memory."""
     part, n_items = problem.sequences, problem.n_items
-    inputs = Sequences(part.items, part.starts, np.maximum(part.stops - 1, part.starts))
+    inputs = distinct(Sequences(part.items, part.starts, np.maximum(part.stops - 1, part.starts)))
     rng = np.random.default_rng([problem.sizes.seed, 2])
     rows = min(MOST_ROWS, max(1, LARGEST_BLOCK // (4 * n_items)))
     users = _users(inputs, part, rng, rows)
     targets = part.items[part.stops[users] - 1]
     size = 4 * rows * n_items
-    first = _block(rng, targets, n_items)
+    first = _block(rng, inputs, users, targets, n_items)
     if size <= L3_BYTES // 2:
         yield Scored(blocks=[first], inputs=inputs, users=users, targets=targets, case="in cache")
     more = max(0, -(-FROM_RAM_BYTES // size) - 1)
-    blocks = [first, *(_block(rng, targets, n_items) for _ in range(more))]
+    blocks = [first, *(_block(rng, inputs, users, targets, n_items) for _ in range(more))]
     yield Scored(blocks=blocks, inputs=inputs, users=users, targets=targets, case="from RAM")
+
+
+def distinct(inputs: Sequences) -> Sequences:
+    """Histories without repeats: to filter an item twice would count it twice."""
+    offsets, members = _core.sorted_sets(inputs.items, inputs.starts, inputs.stops)
+    if len(members) == inputs.n_events:
+        return inputs
+    return Sequences(members, offsets[:-1], offsets[1:])
 
 
 def mask_in_place(data: Scored, scores: torch.Tensor) -> None:
@@ -145,12 +155,24 @@ def _users(
 
 
 def _block(
-    rng: np.random.Generator, targets: NDArray[np.int32], n_items: int
+    rng: np.random.Generator,
+    inputs: Sequences,
+    users: NDArray[np.int32],
+    targets: NDArray[np.int32],
+    n_items: int,
 ) -> NDArray[np.float32]:
-    """Normal scores; those equal to the target's are moved to the next float."""
+    """Normal scores; those equal to the target's are moved to the next float.
+
+    In every second row the target is among the best, as hardly one of a large catalogue would be by
+    chance, and below an item that the user has taken: a wrong count is another metric.
+    """
     scores = rng.standard_normal((len(targets), n_items), dtype=np.float32)
-    for row, target in zip(scores, targets.tolist(), strict=True):
+    for place, (row, user, target) in enumerate(zip(scores, users, targets.tolist(), strict=True)):
         own = row[target - 1]
+        if place % 2:
+            best = min(1 + place // 2 % PLANTED, n_items)
+            own = np.partition(row, -best)[-best]
+            row[inputs.user(user)[0] - 1] = row.max() + 1
         row[row == own] = np.nextafter(own, np.float32(np.inf))
         row[target - 1] = own
     return scores

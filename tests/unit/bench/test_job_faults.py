@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from seqrec.bench.contender import Contender
 from seqrec.bench.jobs import JOBS
+from seqrec.bench.jobs.rank import ours
+from seqrec.bench.scores import scored
+from seqrec.bench.shapes import Shape, Sizes, simulated_as
 
 
 def spoiled(job, spoil):
@@ -95,4 +100,33 @@ def test_a_wrong_result_is_found(job, spoil, said, tiny, few_steps):
     assert case.fault(case.contenders[0]) is None
     assert said in case.fault(spoiled(case, spoil))
     for contender in case.contenders:
+        contender.close()
+
+
+@pytest.fixture(scope="module")
+def wide():
+    """A catalogue in which hardly a target of random scores is among the ten best."""
+    shape = Shape(users=300, items=20_000, events=3_000, sigma=0.5, max_seq_len=24)
+    return simulated_as("wide", shape, Sizes(batch_size=32, threads=1))
+
+
+def test_wrong_ranks_are_found_in_a_large_catalogue_too(wide, monkeypatch):
+    monkeypatch.setattr("seqrec.bench.scores.FROM_RAM_BYTES", 1)
+    case, data = first_case(wide, "rank"), next(iter(scored(wide)))
+    assert case.fault(case.contenders[0]) is None
+    assert "metrics" in case.fault(spoiled(case, lambda metrics: (0 * metrics,)))
+    empty = dataclasses.replace(data.inputs, stops=data.inputs.starts)
+    assert "metrics" in case.fault(ours(dataclasses.replace(data, inputs=empty)))
+
+
+@pytest.mark.parametrize("job", ["rank", "top_k", "evaluate"])
+def test_repeats_are_no_fault(job, tiny):
+    part = tiny.sequences
+    items = part.items.copy()
+    for start, stop in zip(part.starts, part.stops, strict=True):
+        items[start + 1 : stop : 3] = items[start]  # each user takes the first item again
+    repeated = dataclasses.replace(tiny, sequences=dataclasses.replace(part, items=items))
+    case = first_case(repeated, job)
+    for contender in case.contenders:
+        assert case.fault(contender) is None, contender.name
         contender.close()

@@ -24,12 +24,14 @@ from seqrec.bench.scores import (
     K,
     Scored,
     count_above,
+    distinct,
     expected_ranks,
     metrics_at,
     places_in_top,
 )
 from seqrec.bench.shapes import Problem
 from seqrec.data import Dataset, Part, Sequences, Split, Vocabulary
+from seqrec.data.pairs import is_positive
 from seqrec.evaluation import EvalConfig, evaluate_next_item
 
 USERS = 6_040
@@ -71,13 +73,15 @@ def to_dataset(problem: Problem) -> Dataset:
 
 def _scored(problem: Problem, split: Split) -> tuple[Scored, Part]:
     whole, n_items = split.test, split.dataset.n_items
-    n = min(USERS, len(whole.users), LARGEST_SCORES // (4 * n_items))
-    users, targets = whole.users[:n].copy(), whole.targets[:n].copy()
+    new = is_positive(whole)  # a target that was taken before is a miss, whatever its score
+    n = min(USERS, int(new.sum()), LARGEST_SCORES // (4 * n_items))
+    users, targets = whole.users[new][:n].copy(), whole.targets[new][:n].copy()
     rng = np.random.default_rng([problem.sizes.seed, 3])
     scores = rng.standard_normal((n, n_items), dtype=np.float32)
     # A score above all others of a hundred users each keeps hits among the results.
     scores[np.arange(0, n, 7), targets[::7] - 1] = 5.0
-    data = Scored(blocks=[scores], inputs=whole.inputs, users=users, targets=targets, case="")
+    inputs = distinct(whole.inputs)
+    data = Scored(blocks=[scores], inputs=inputs, users=users, targets=targets, case="")
     return data, Part("test", users, whole.inputs, targets)
 
 
