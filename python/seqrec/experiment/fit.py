@@ -158,8 +158,7 @@ def refit(
 
     The same seed takes the number of steps that the run's validation chose, at the learning rates
     that the run took them with; statistics such as the start of the item vectors are those of the
-    larger part. What comes out can be judged on the test
-    part alone.
+    larger part. What comes out can be judged on the test part alone.
 
     Args:
         run: finished, with its data set, and no refit itself.

@@ -64,14 +64,17 @@ def full_precision(device: torch.device) -> Iterator[None]:
 
     cuDNN rounds the factors of an LSTM's products to the ten bits of TF32 unless it is told not to.
     """
-    lstm: Any = torch.backends.cudnn.rnn  # whose stub lacks the property
-    before = lstm.fp32_precision
-    lstm.fp32_precision = "ieee"
-    try:
-        with torch.autocast(device.type, enabled=False):
+    with torch.autocast(device.type, enabled=False):
+        if device.type != "cuda":
             yield
-    finally:
-        lstm.fp32_precision = before
+            return
+        lstm: Any = torch.backends.cudnn.rnn  # whose stub lacks the property
+        before = lstm.fp32_precision
+        lstm.fp32_precision = "ieee"
+        try:
+            yield
+        finally:
+            lstm.fp32_precision = before
 
 
 def processor() -> str:

@@ -13,7 +13,14 @@ from torch import nn
 
 from seqrec.errors import ConfigError, ResourceError
 from seqrec.training.config import FREE_ON_RESUME, TrainConfig
-from seqrec.training.device import bf16_speed, choose_device, preserved, seeded, thread_limit
+from seqrec.training.device import (
+    bf16_speed,
+    choose_device,
+    full_precision,
+    preserved,
+    seeded,
+    thread_limit,
+)
 from seqrec.training.early_stop import EarlyStop, larger_is_better
 from seqrec.training.ema import Ema
 from seqrec.training.lock import locked
@@ -234,3 +241,14 @@ def test_a_stage_says_what_takes_long_where_that_is_wanted(wanted, said, capsys)
     with stage("counting", wanted=wanted):
         pass
     assert capsys.readouterr() == ("", said)
+
+
+def test_a_gpus_lstm_is_in_full_precision_for_a_while():
+    lstm = torch.backends.cudnn.rnn
+    before = lstm.fp32_precision
+    with full_precision(torch.device("cuda")):  # nothing is computed: a machine needs none
+        assert lstm.fp32_precision == "ieee"
+    assert lstm.fp32_precision == before
+    with pytest.raises(ZeroDivisionError), full_precision(torch.device("cuda")):
+        _ = 1 // 0
+    assert lstm.fp32_precision == before
