@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
 
 class SeqrecError(Exception):
     """Base of all errors of seqrec: the message names what is wrong, where, and what to change."""
@@ -51,6 +54,10 @@ class InterruptedRunError(SeqrecError):
     def __init__(self, message: str, *, signal_number: int) -> None:
         super().__init__(message)
         self.exit_code = 128 + signal_number
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For pickle, which knows of positional arguments alone: pools send errors by it."""
+        return partial(type(self), signal_number=self.exit_code - 128), self.args
 
 
 def is_out_of_memory(error: BaseException) -> bool:

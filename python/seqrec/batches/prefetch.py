@@ -83,10 +83,11 @@ class Prefetch(Generic[T]):
 
         Returns:
             Whether the buffers are free. They are not if the garbage collector has this called in
-            the middle of a step, by the thread itself.
+            the middle of a step, by the thread itself; nor in a process forked since, where that
+            thread was lost in the midst of filling one.
         """
         self._stop()
-        return not self._thread.is_alive()
+        return os.getpid() == self._pid and not self._thread.is_alive()
 
 
 def _work(

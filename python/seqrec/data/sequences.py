@@ -6,6 +6,7 @@ A part of a split is another pair of bounds over the same items: nothing is ever
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,6 +95,9 @@ class Sequences:
         Example:
             >>> Sequences.from_lists([[3, 1], [], [2]]).user(0)
             array([3, 1], dtype=int32)
+
+        Raises:
+            DataError: for what is no integer, or outside 1..=2147483646; names the user.
         """
         offsets = np.zeros(len(sequences) + 1, dtype=np.int64)
         np.cumsum([len(sequence) for sequence in sequences], out=offsets[1:])
@@ -101,7 +105,9 @@ class Sequences:
         return cls(np.array(flat, dtype=np.int32), offsets[:-1], offsets[1:])
 
 
-def _item_id(item: int, user: int) -> int:
+def _item_id(item: Any, user: int) -> int:
+    if isinstance(item, bool) or not hasattr(item, "__index__"):
+        raise DataError(f"sequences: user {user} has item id {item!r}; ids are integers")
     if not 1 <= item <= np.iinfo(np.int32).max - 1:
         raise DataError(f"sequences: user {user} has item id {item}; ids are 1..=2147483646")
     return int(item)

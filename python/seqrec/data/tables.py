@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import bisect
 import glob
+import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import narwhals as nw
 import pyarrow as pa
@@ -126,8 +127,7 @@ def _parquet_paths(path: str | Path) -> list[Path]:
     """
     place = Path(path)
     if place.is_dir():
-        inside = (p for p in place.rglob("*") if not _is_hidden(p.relative_to(place)))
-        paths = sorted((p for p in inside if p.is_file() and _is_parquet(p)), key=_by_number)
+        paths = sorted(filter(_is_parquet, _files_in(place)), key=_by_number)
         if not paths:
             raise DataError(f"{place} holds no Parquet file ({', '.join(PARQUET_SUFFIXES)})")
         return paths
@@ -135,7 +135,7 @@ def _parquet_paths(path: str | Path) -> list[Path]:
         return [place]
     found = [Path(p) for p in glob.glob(str(path), recursive=True)]  # noqa: PTH207
     paths = sorted(found, key=_by_number)
-    paths = [p for p in paths if p.is_file() and not p.name.startswith(("_", "."))]
+    paths = [p for p in paths if not (p.is_dir() or _is_hidden(p.name))]
     if not paths:
         raise DataError(f"no file matches {path}")
     return paths
@@ -151,12 +151,26 @@ def _is_parquet(path: Path) -> bool:
     """By its name, or without a suffix by its first bytes, as the shards of some writers are."""
     if path.suffix:
         return path.suffix.lower() in PARQUET_SUFFIXES
-    with path.open("rb") as file:
-        return file.read(len(_MAGIC)) == _MAGIC
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_MAGIC)) == _MAGIC
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror}") from None
 
 
-def _is_hidden(relative: Path) -> bool:
-    return any(part.startswith(("_", ".")) for part in relative.parts)
+def _files_in(place: Path) -> Iterator[Path]:
+    """All files at any depth, through links too, but for what is hidden."""
+
+    def refuse(error: OSError) -> NoReturn:
+        raise DataError(f"cannot read {error.filename}: {error.strerror}") from None
+
+    for folder, folders, files in os.walk(place, onerror=refuse, followlinks=True):
+        folders[:] = [name for name in folders if not _is_hidden(name)]
+        yield from (Path(folder) / name for name in files if not _is_hidden(name))
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(("_", "."))
 
 
 def _read_schema(path: Path, columns: Columns) -> tuple[pa.Schema, int, dict[str, str]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -105,8 +106,11 @@ def check_state(model: nn.Module, tensors: Mapping[str, Tensor], *, source: str)
 
 
 def _save_tensors(path: Path, named: Mapping[str, Tensor]) -> None:
+    path.touch()  # with the mode that any new file has: safetensors' own is for the owner alone
+    mode = path.stat().st_mode
     try:
         safetensors.torch.save_file(_storable(named), path)
+        path.chmod(stat.S_IMODE(mode))
     except SafetensorError as error:
         # It wraps what the system said in text of its own: `... (os error 28)`.
         number = _SYSTEM_ERROR.search(str(error))

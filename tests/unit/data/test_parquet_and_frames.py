@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import numpy as np
@@ -297,6 +298,33 @@ def test_a_folder_of_shards_is_a_file_too(tmp_path):
 def test_a_name_that_tells_nothing_is_refused(tmp_path):
     with pytest.raises(DataError, match=r"log\.xlsx tells no format: \.csv"):
         Interactions.from_file(tmp_path / "log.xlsx")
+
+
+def test_shards_behind_links_are_read_and_links_to_nothing_are_named(tmp_path):
+    place, other = tmp_path / "log", tmp_path / "other"
+    for folder, name in ((place, "part-0.parquet"), (other, "part-1.parquet")):
+        folder.mkdir()
+        pq.write_table(TABLE, folder / name)
+    (place / "day2").symlink_to(other)
+    assert len(Interactions.from_parquet(place)) == 2 * len(TABLE)
+    (place / "part-2.parquet").symlink_to("nothing")
+    for path in (place, f"{place}/*.parquet"):
+        with pytest.raises(DataError, match=r"part-2\.parquet"):
+            Interactions.from_parquet(path)
+
+
+def test_a_folder_that_cannot_be_listed_is_named(tmp_path, monkeypatch):
+    pq.write_table(TABLE, tmp_path / "part-0.parquet")
+    (tmp_path / "shut").mkdir()
+
+    def scandir(path, scan=os.scandir):
+        if str(path).endswith("shut"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    with pytest.raises(DataError, match=r"cannot read .*shut: Permission denied"):
+        Interactions.from_parquet(tmp_path)
 
 
 def test_shards_are_known_by_any_case_of_their_suffix_or_by_their_first_bytes(tmp_path):

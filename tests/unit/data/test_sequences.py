@@ -47,6 +47,9 @@ def test_another_dtype_is_refused_and_named():
 def test_pad_in_a_list_is_refused():
     with pytest.raises(DataError, match="user 0 has item id 0"):
         Sequences.from_lists([[0]])
+    for item in (1.9, True, "7"):
+        with pytest.raises(DataError, match=r"user 1 has item id .*; ids are integers"):
+            Sequences.from_lists([[1], [item]])
 
 
 @pytest.mark.parametrize("name", ["items", "starts", "stops"])

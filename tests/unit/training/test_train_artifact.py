@@ -16,7 +16,7 @@ import pytest
 import torch
 from torch import nn
 
-from seqrec.errors import CheckpointError, ResourceError
+from seqrec.errors import CheckpointError, InterruptedRunError, ResourceError
 from seqrec.training.artifact import Artifact, check_state, load_artifact, save_artifact
 
 OLD = {"model": {"a": torch.arange(6.0).reshape(2, 3), "b": torch.tensor([1, 2])}}
@@ -49,6 +49,19 @@ def edit_manifest(folder: Path, change) -> None:
 
 def test_artifact_comes_back_as_it_was_saved(folder):
     assert_old(folder)
+
+
+def test_files_have_the_mode_of_any_new_file(folder, tmp_path):
+    (tmp_path / "other").touch()
+    mode = (tmp_path / "other").stat().st_mode
+    assert {path.name: path.stat().st_mode for path in folder.iterdir()} == dict.fromkeys(
+        names_in(folder), mode
+    )
+
+
+def test_an_error_with_its_signal_goes_through_a_pool():
+    error = pickle.loads(pickle.dumps(InterruptedRunError("stopped", signal_number=15)))
+    assert (str(error), error.exit_code) == ("stopped", 143)
 
 
 def test_new_artifact_replaces_the_old(folder):
