@@ -14,24 +14,14 @@ import torch
 import tiny_data
 from seqrec import config
 from seqrec.errors import (
-    CheckpointError,
     ConfigError,
     DivergenceError,
     InterruptedRunError,
-    ResourceError,
 )
 from seqrec.experiment import fit_layers, load, resolve
 from seqrec.tuning import read_search, tune
 from seqrec.tuning.render import render
 from unit.tuning.toy_search import LAYERS, LOOP, SPACE, ToyRuns, toy_search
-
-
-@pytest.fixture
-def search(monkeypatch, split, tmp_path):
-    """(curves of the runs, options) -> the search in `tmp_path / "search"`."""
-    return lambda runs, **options: toy_search(
-        monkeypatch, split, tmp_path / "search", runs, **options
-    )
 
 
 def values(found):
@@ -278,62 +268,6 @@ def test_trial_that_another_process_runs_is_left_to_it(monkeypatch, split, searc
     found = search(Nested([0.3]), trials=2)
     assert len(inner.asked) == 1
     assert [trial.status for trial in found.trials] == ["completed", "completed"]
-
-
-def test_torn_last_line_of_the_journal_is_dropped(search, tmp_path):
-    search(ToyRuns([0.3]))
-    with (tmp_path / "search" / "journal.jsonl").open("ab") as journal:
-        journal.write(b'{"op_code":4,"wor')
-    assert len(search(ToyRuns([0.4]), trials=2).trials) == 2
-
-
-def test_damaged_journal_is_named(search, tmp_path):
-    search(ToyRuns([0.3]))
-    (tmp_path / "search" / "journal.jsonl").write_text("no journal\nat all\n")
-    with pytest.raises(CheckpointError, match=r"journal\.jsonl is no journal"):
-        search(ToyRuns([0.4]), trials=2)
-
-
-def test_journal_with_a_damaged_line_is_named(search, tmp_path):
-    search(ToyRuns([0.3]))
-    with (tmp_path / "search" / "journal.jsonl").open("a") as journal:
-        journal.write("garbage\n")
-    with pytest.raises(CheckpointError, match=r"journal\.jsonl is"):
-        search(ToyRuns([0.4]), trials=2)
-
-
-def test_study_that_is_no_table_is_named(search, tmp_path):
-    search(ToyRuns([0.3]))
-    (tmp_path / "search" / "study.json").write_text("[]")
-    with pytest.raises(CheckpointError, match=r"study\.json describes no search"):
-        search(ToyRuns([0.4]), trials=2)
-
-
-@pytest.mark.parametrize("inside", [".", "search"])
-def test_a_data_set_is_no_place_for_a_search(monkeypatch, split, tmp_path, inside):
-    split.dataset.save(tmp_path / "data")
-    before = sorted((tmp_path / "data").iterdir())
-    with pytest.raises(ResourceError, match="can hold nothing else"):
-        toy_search(monkeypatch, split, tmp_path / "data" / inside, ToyRuns([0.3]))
-    assert sorted((tmp_path / "data").iterdir()) == before
-
-
-def test_folder_of_another_search_is_refused(search):
-    search(ToyRuns([0.3]))
-    other = {"training": {"lr": {"low": 1e-3, "high": 1e-2}}}
-    with pytest.raises(
-        CheckpointError, match=r"space\.training\.lr\.low was 0\.0001 and is 0\.001"
-    ):
-        search(ToyRuns([0.3]), space=other)
-    with pytest.raises(CheckpointError, match="seed was 0 and is 1"):
-        search(ToyRuns([0.3]), seed=1)
-
-
-def test_folder_of_something_else_is_refused(search, tmp_path):
-    (tmp_path / "search").mkdir()
-    (tmp_path / "search" / "thesis.tex").touch()
-    with pytest.raises(ResourceError, match=r"thesis\.tex"):
-        search(ToyRuns([0.3]))
 
 
 def test_no_trial_begins_after_the_time(search):
