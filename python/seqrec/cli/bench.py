@@ -116,7 +116,7 @@ def bench(
     if data is not None and shape is not None:
         raise ConfigError("give a data folder or --shape, not both")
     jobs = [name.value for name in job or JobName]
-    if JobName.DATA_WAIT in (job or JobName):
+    if JobName.DATA_WAIT in jobs:
         choose_device(device)
     _compare(_problem(data, shape, sizes), jobs, rounds, sample_seconds, limits, out, plot, output)
 

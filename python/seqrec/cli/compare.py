@@ -62,18 +62,17 @@ def run(
     keep_freed_memory()
     layers = {"--set": config.parse_assignments(settings or [])}
     models, tasks = [m.value for m in model or Model], [t.value for t in task or Task]
-    names = [folder.resolve().name for folder in data]  # that of "." is in its path alone
-    found = {name: recipe_paths(recipes, name) if recipes else {} for name in names}
+    folders = {folder.resolve().name: folder for folder in data}  # that of "." is in its path
+    if len(folders) < len(data):
+        raise ConfigError("two of the data sets have folders of one name: tables need two")
+    found = {name: recipe_paths(recipes, name) if recipes else {} for name in folders}
     tables = {
         name: {cell: config.read_toml(path) for cell, path in paths.items()}
         for name, paths in found.items()
     }
     splits = {
-        name: Dataset.load(folder).split(split.value, cuts)
-        for name, folder in zip(names, data, strict=True)
+        name: Dataset.load(folder).split(split.value, cuts) for name, folder in folders.items()
     }
-    if len(splits) < len(data):
-        raise ConfigError("two of the data sets have folders of one name: tables need two")
     done = []
     for name, cut in splits.items():
         for cell in ((m, t) for t in tasks for m in models):

@@ -221,7 +221,7 @@ def _fit(
         folder=folder,
         resume=resume,
         overwrite=overwrite,
-        total_steps=_steps(run_config, split, device) if is_refit else None,
+        total_steps=_steps(run_config, split) if is_refit else None,
         identity={
             "config": options,
             "data": split.dataset.fingerprint,
@@ -284,10 +284,11 @@ def popularity_logits(run_config: RunConfig, split: Split) -> NDArray[np.float32
     return logits.astype(np.float32)
 
 
-def _steps(run_config: RunConfig, split: Split, device: torch.device) -> int:
+def _steps(run_config: RunConfig, split: Split) -> int:
     """The steps of all epochs on the training part of the split."""
-    stream = build_stream(build_rows(run_config, split), run_config, device)
-    return stream.steps_per_epoch() * run_config.training.epochs
+    options = run_config.training
+    plan = build_rows(run_config, split).plan(options.seed, 0, options.batch_size)
+    return plan.n_steps * options.epochs
 
 
 def build_stream(rows: AnyRows, run_config: RunConfig, device: torch.device) -> BatchStream:

@@ -94,16 +94,11 @@ class Study:
         self._space, self._seed = space, seed
         dimensions = space.dimensions.items()
         self._distributions = {path: _to_optuna(dimension) for path, dimension in dimensions}
-        try:
-            self._study = optuna.create_study(
-                storage=_storage(folder / JOURNAL),
-                study_name=NAME,
-                load_if_exists=True,
-                direction="maximize" if maximize else "minimize",
-                pruner=optuna.pruners.MedianPruner(prune_after, FIRST_PRUNED),
-            )
-        except (ValueError, KeyError, AssertionError) as error:
-            raise CheckpointError(f"{folder / JOURNAL} is damaged: {error!r}") from None
+        self._study = _opened(
+            folder / JOURNAL,
+            direction="maximize" if maximize else "minimize",
+            pruner=optuna.pruners.MedianPruner(prune_after, FIRST_PRUNED),
+        )
         if start and not self._study.get_trials(deepcopy=False):
             first = {path: _label(space.dimensions[path], v) for path, v in start.items()}
             self._study.enqueue_trial(first)
@@ -154,17 +149,19 @@ def _optuna() -> ModuleType:
     return optuna
 
 
-def _storage(path: Path) -> Any:
+def _opened(path: Path, **options: Any) -> Any:
+    """The study of a journal, which is read: a new one or the one that it holds."""
     optuna = _optuna()
     lock = Lock(path.with_name(f".{path.name}-lock"))
     try:
         with lock:
             _drop_torn_line(path)
         backend = optuna.storages.journal.JournalFileBackend(str(path), lock_obj=lock)
-        return optuna.storages.JournalStorage(backend)
+        storage = optuna.storages.JournalStorage(backend)
+        return optuna.create_study(storage=storage, study_name=NAME, load_if_exists=True, **options)
     except OSError as error:
         raise ResourceError(f"cannot use {path}: {error.strerror or error}") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AssertionError) as error:
         raise CheckpointError(f"{path} is no journal of a search: {error!r}") from None
 
 

@@ -16,7 +16,7 @@ import pytest
 import torch
 from torch import nn
 
-from seqrec.errors import CheckpointError, InterruptedRunError, ResourceError
+from seqrec.errors import CheckpointError, ResourceError
 from seqrec.training.artifact import Artifact, check_state, load_artifact, save_artifact
 
 OLD = {"model": {"a": torch.arange(6.0).reshape(2, 3), "b": torch.tensor([1, 2])}}
@@ -57,11 +57,6 @@ def test_files_have_the_mode_of_any_new_file(folder, tmp_path):
     assert {path.name: path.stat().st_mode for path in folder.iterdir()} == dict.fromkeys(
         names_in(folder), mode
     )
-
-
-def test_an_error_with_its_signal_goes_through_a_pool():
-    error = pickle.loads(pickle.dumps(InterruptedRunError("stopped", signal_number=15)))
-    assert (str(error), error.exit_code) == ("stopped", 143)
 
 
 def test_new_artifact_replaces_the_old(folder):

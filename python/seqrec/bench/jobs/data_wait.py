@@ -178,11 +178,10 @@ class _Rows(Dataset):
         history, n = self.sequences.user(int(plan.users[row])), int(plan.tokens[row])
         start = rng.integers(len(history) - n + 1) if plan.ks[row] else len(history) - n
         window = history[start : start + n].astype(np.int64)
-        last_only = rng.random() < self.cloze.last_only_prob
-        hidden = rng.random(n) < (0 if last_only else self.cloze.mask_prob)
-        if last_only:
-            hidden[-1] = True
-        if not hidden.any():
+        hidden = rng.random(n) < self.cloze.mask_prob
+        if rng.random() < self.cloze.last_only_prob:
+            hidden = np.arange(n) == n - 1
+        elif not hidden.any():
             hidden[rng.integers(n)] = True
         width = plan.share(row // plan.batch_size).width
         return np.where(hidden, self.mask, window), np.where(hidden, window, IGNORE), width
