@@ -1,7 +1,7 @@
 """The command line from the outside: what it prints, writes and exits with.
 
-Most calls run in this process, since a new one spends its seconds on importing torch; the door
-itself (start, exit code, what is imported) is tested in processes of their own.
+Calls run in this process, since a new one spends its seconds on importing torch; what only a
+process of its own can show is in test_process.py.
 """
 
 from __future__ import annotations
@@ -11,8 +11,6 @@ import io
 import json
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
@@ -20,8 +18,6 @@ import pytest
 
 from seqrec import cli
 from seqrec.batches import Plan
-
-PROGRAM = [sys.executable, "-c", "from seqrec.cli import main; main()"]
 
 
 def seqrec(*arguments, cwd, code=0):
@@ -135,15 +131,6 @@ def test_cuts_that_are_given_are_those_of_the_run(place):
     assert "leave_one_out has none" in seqrec(*command, *by_time[2:], cwd=place, code=2)[1]
 
 
-def test_a_reader_that_leaves_ends_the_command_quietly(place):
-    command = [*PROGRAM, "recommend", "run", "--data", "data"]
-    reader, writer = os.pipe()
-    os.close(reader)
-    done = subprocess.run(command, cwd=place, stdout=writer, stderr=subprocess.PIPE, text=True)
-    os.close(writer)
-    assert (done.returncode, done.stderr) == (141, "")
-
-
 def test_a_finished_run_is_not_trained_over(place):
     _, said = seqrec("train", "data", "--out", "run", "--model", "lstm", "--task", "next_item",
                      *QUICK, cwd=place, code=5)  # fmt: skip
@@ -254,73 +241,10 @@ def test_the_study_is_printed_as_other_data():
     assert "protocol unstated" in out
 
 
-def test_the_process_exits_with_the_code_and_one_line(tmp_path):
-    done = subprocess.run(
-        [*PROGRAM, "prepare", "missing.csv", "--out", "x"],
-        cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
-    assert done.returncode == 3
-    assert "missing.csv" in done.stderr
-    assert len(done.stderr.splitlines()) == 1
-
-
 def test_help_lists_every_verb(tmp_path):
     out, _ = seqrec("--help", cwd=tmp_path)
     for verb in ("data", "prepare", "audit", "train", "evaluate", "recommend", "compare", "doctor"):
         assert verb in out
-
-
-def test_the_command_line_is_there_without_its_script(tmp_path):
-    command = [sys.executable, "-m", "seqrec", "--help"]
-    ended = subprocess.run(command, env=PLAIN, capture_output=True, text=True, timeout=60)
-    assert ended.returncode == 0, ended.stderr
-    out, _ = seqrec("--help", cwd=tmp_path)
-    assert ended.stdout.splitlines()[1:] == out.splitlines()[1:]  # but for the name of the program
-
-
-def seconds_of_cpu(*command):
-    """The least processor time of five runs: what other processes do hardly counts."""
-
-    def once():
-        before = os.times()
-        subprocess.run(command, env=PLAIN, stdout=subprocess.DEVNULL, timeout=60, check=True)
-        after = os.times()
-        return (after.children_user - before.children_user) + (
-            after.children_system - before.children_system
-        )
-
-    return min(once() for _ in range(5))
-
-
-PLAIN = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
-
-
-@pytest.mark.parametrize(
-    ("code", "limit"), [("from seqrec.cli import main; main()", 0.3), ("import seqrec", 0.15)]
-)
-def test_it_starts_at_once(code, limit):
-    took = seconds_of_cpu(sys.executable, "-c", code, "--help")
-    assert took < limit, f"{code!r} took {took:.2f} s: something heavy is imported"
-
-
-@pytest.mark.parametrize("module", ["seqrec", "seqrec.cli"])
-def test_the_door_imports_nothing_heavy(module):
-    code = (
-        f"import sys, {module};"
-        "heavy = {'torch', 'numpy', 'pandas', 'pyarrow', 'scipy', 'rich', 'narwhals', 'tqdm'};"
-        "sys.exit(', '.join(heavy & set(sys.modules)) or 0)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-
-
-def test_importing_the_package_starts_no_thread_and_reads_no_arguments():
-    code = (
-        "import sys, threading; sys.argv = None;"
-        "import seqrec, seqrec.cli; sys.exit(threading.active_count() - 1)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
 
 
 def test_what_would_be_refused_after_the_log_is_refused_before(place, tmp_path):
@@ -371,3 +295,13 @@ def test_resuming_nothing_is_said(place):
 def test_somebody_without_a_history_gets_a_list(place):
     out, _ = seqrec("recommend", "run", "--sequence", "", "-k", "2", cwd=place)
     assert len(out.splitlines()) == 3
+
+
+def test_a_run_that_has_not_been_validated_yet_is_told_from_a_damaged_one(place):
+    (place / "begun").mkdir()
+    (place / "begun" / "log.jsonl").touch()  # what a run writes before its first validation
+    for command in (
+        ["evaluate", "data", "--run", "begun"],
+        ["recommend", "begun", "--data", "data"],
+    ):
+        assert "begun holds no model yet" in seqrec(*command, cwd=place, code=4)[1]

@@ -7,8 +7,12 @@ Nothing heavy is imported before a command runs, so that `--help` answers at onc
 
 from __future__ import annotations
 
+import io
 import os
+import signal
 import sys
+from types import FrameType
+from typing import TextIO
 
 import typer
 
@@ -69,7 +73,27 @@ def _root(
 
 def main() -> None:
     """Runs the command line and exits with the code that the outcome deserves."""
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _terminate)
+    sys.stdout = _buffered(sys.stdout)
     sys.exit(run(sys.argv[1:]))
+
+
+def _terminate(number: int, _frame: FrameType | None) -> None:
+    """Ends the command as Ctrl-C does: what was begun beside its final name is removed."""
+    raise SystemExit(128 + number)
+
+
+def _buffered(stream: TextIO) -> TextIO:
+    """The stream, whose writes are whole or errors even under PYTHONUNBUFFERED.
+
+    Without a buffer Python writes what fits on a full disk, and says nothing of the rest.
+    """
+    raw = getattr(stream, "buffer", None)
+    if not isinstance(raw, io.RawIOBase):
+        return stream
+    whole = io.BufferedWriter(raw)
+    return io.TextIOWrapper(whole, stream.encoding, stream.errors, line_buffering=True)
 
 
 def run(arguments: list[str]) -> int:
@@ -86,14 +110,17 @@ def run(arguments: list[str]) -> int:
         return 2
     except (typer.Abort, KeyboardInterrupt):
         return _complain("interrupted", 130)
-    except (BrokenPipeError, SystemExit):
+    except (BrokenPipeError, SystemExit) as end:
+        if isinstance(end, SystemExit) and end.code == 128 + signal.SIGTERM:
+            return _complain("stopped by SIGTERM", 128 + signal.SIGTERM)
         # The reader of our output has gone, as `head` does: nobody is left to tell. (Where that
         # comes to light inside a command, typer exits.)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()
         return 141
     except OSError as error:
         if os.environ.get("SEQREC_DEBUG"):
             raise
+        _flush_or_discard()
         return _complain(f"{error.strerror or error}: {error.filename or 'output'}", 5)
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error) or os.environ.get("SEQREC_DEBUG"):
@@ -103,6 +130,18 @@ def run(arguments: list[str]) -> int:
     if code == 130:  # typer's answer to Ctrl-C, without a word
         return _complain("interrupted", code)
     return code if isinstance(code, int) else 0
+
+
+def _flush_or_discard() -> None:
+    """Output that the disk has refused is not tried again at the exit, whose code would be 120."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _discard_output()
+
+
+def _discard_output() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _complain(message: str, code: int) -> int:

@@ -111,7 +111,12 @@ def _write(frame: pd.DataFrame, out: Path | None) -> None:
     if out is None:
         typer.echo(frame.to_csv(index=False), nl=False)
         return
-    write_table(out, pa.Table.from_pandas(frame, preserve_index=False))
+    # A column of text without a row has lost its type.
+    columns = {
+        name: pa.array(column, pa.large_string() if column.dtype == object else None)
+        for name, column in frame.items()
+    }
+    write_table(out, pa.table(columns))
     typer.echo(f"{out}: {len(frame):,} recommendations for {frame.user_id.nunique():,} users")
 
 

@@ -30,7 +30,7 @@ from seqrec.data.sequences import Sequences
 from seqrec.data.split import Split
 from seqrec.data.tables import PARQUET_SUFFIXES, RawTable, read_frame, read_parquet
 from seqrec.data.vocabulary import Vocabulary
-from seqrec.errors import DataError
+from seqrec.errors import ConfigError, DataError
 
 _COMPRESSIONS = (".gz", ".bz2", ".zst", ".lz4")
 _TEXT_SUFFIXES = (".csv", ".tsv", ".tab", ".txt")
@@ -159,6 +159,7 @@ class Interactions:
 
         Raises:
             DataError: if the name tells nothing, or the file cannot be used.
+            ConfigError: if columns are named of a MovieLens file.
         """
         columns = Columns(user=user_col, item=item_col, time=time_col, rating=rating_col)
         return cls._from_table(_read_file(Path(path), columns))
@@ -226,12 +227,15 @@ def _from_row(start: int, where: Where) -> Where:
 
 
 def _read_file(path: Path, columns: Columns) -> RawTable:
-    if path.is_dir():
-        inside = [path / name for name in MOVIELENS_FILES if (path / name).is_file()]
-        movielens = any(map(is_movielens, inside))
-        return read_movielens(path) if movielens else read_parquet(path, columns)
-    if columns == Columns() and is_movielens(path):
+    if _is_movielens(path, columns):
+        if columns != Columns():
+            raise ConfigError(
+                f"{path} is MovieLens', whose columns are known: leave out their names "
+                "(user_col, item_col, time_col, rating_col; seqrec prepare: --user-col, ...)"
+            )
         return read_movielens(path)
+    if path.is_dir():
+        return read_parquet(path, columns)
     suffixes = [s.lower() for s in path.suffixes]
     if suffixes and suffixes[-1] in _COMPRESSIONS:
         suffixes.pop()
@@ -243,3 +247,10 @@ def _read_file(path: Path, columns: Columns) -> RawTable:
         f"the name of {path} tells no format: {', '.join((*_TEXT_SUFFIXES, *PARQUET_SUFFIXES))}, "
         f"a folder of Parquet files, or one of {', '.join(MOVIELENS_FILES)}"
     )
+
+
+def _is_movielens(path: Path, columns: Columns) -> bool:
+    if path.is_dir():
+        return any(is_movielens(path / name) for name in MOVIELENS_FILES if (path / name).is_file())
+    # Whoever names the columns of a ratings.csv says that it is any log.
+    return is_movielens(path) and (columns == Columns() or path.suffix != ".csv")

@@ -24,6 +24,7 @@ from seqrec.training import (
     open_state,
     seeded,
 )
+from seqrec.training.journal import LOG
 
 
 def load(folder: str | Path, *, dataset: Dataset | None = None, device: str = "auto") -> Run:
@@ -40,6 +41,11 @@ def load(folder: str | Path, *, dataset: Dataset | None = None, device: str = "a
     """
     folder = Path(folder)
     is_run = exists(folder / BEST)
+    if not is_run and (folder / LOG).exists():
+        raise CheckpointError(
+            f"{folder} holds no model yet, as its training has not come to a validation: go on "
+            "by the command that began it, with --resume"
+        )
     place = folder / BEST if is_run else folder
     artifact = load_artifact(place)
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 import seqrec as sr
@@ -115,3 +116,15 @@ def test_bytes_that_are_no_text_are_named(option, of_strings, of_integers, recom
         code, _, said = recommend(model, "--sequence=1", f"{option}=\udcff")
         assert code == 3
         assert r"id '\udcff' is not UTF-8" in said
+
+
+def test_a_list_without_items_keeps_the_types_of_its_columns(of_strings, recommend, tmp_path):
+    written = []
+    for k, sequence in enumerate(["1,2,007,B7", "1"]):
+        path = tmp_path / f"{k}.parquet"
+        asked = (of_strings, "--sequence", sequence, "--filter-seen", "--out", path)
+        assert recommend(*asked, "--exclude", "1", "--exclude", "2")[0] == 0
+        written.append(pq.read_table(path))
+    nobody, somebody = written
+    assert (len(nobody), len(somebody)) == (0, 2)
+    assert nobody.schema.types == somebody.schema.types

@@ -35,6 +35,21 @@ def test_every_release_is_read(tmp_path, name, content):
     assert rows(Interactions.from_file(tmp_path / name)) == EXPECTED
 
 
+def test_names_of_columns_that_would_be_ignored_are_refused(tmp_path):
+    (tmp_path / "u.data").write_text(TAB)
+    for place in (tmp_path, tmp_path / "u.data"):
+        with pytest.raises(ConfigError, match=r"is MovieLens', whose columns are known"):
+            Interactions.from_file(place, user_col="user")
+
+
+def test_a_ratings_csv_whose_columns_are_named_is_any_log(tmp_path):
+    (tmp_path / "ratings.csv").write_text(CSV)
+    log = Interactions.from_file(
+        tmp_path / "ratings.csv", user_col="userId", item_col="movieId", time_col=""
+    )
+    assert (log.times, log.ratings) == (None, None)
+
+
 @pytest.mark.parametrize("line", ["1::2::3", "1::2::3::4::5", "1:2:3:4", "1::2:x:3::4"])
 def test_a_line_of_another_width_is_named(tmp_path, line):
     (tmp_path / "ratings.dat").write_text(f"{DAT}{line}\n")

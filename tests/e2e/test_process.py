@@ -1,0 +1,117 @@
+"""The command line as a process: how it starts and ends, and what it leaves when it is stopped."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+MAIN = "from seqrec.cli import main; main()"
+PROGRAM = [sys.executable, "-c", MAIN]
+
+
+def test_the_process_exits_with_the_code_and_one_line(tmp_path):
+    done = subprocess.run(
+        [*PROGRAM, "prepare", "missing.csv", "--out", "x"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 3
+    assert "missing.csv" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_the_command_line_is_there_without_its_script():
+    command = [sys.executable, "-m", "seqrec", "--help"]
+    ended = subprocess.run(command, env=PLAIN, capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 0, ended.stderr
+    assert "Sequential recommendation" in ended.stdout
+
+
+def seconds_of_cpu(*command):
+    """The least processor time of five runs: what other processes do hardly counts."""
+
+    def once():
+        before = os.times()
+        subprocess.run(command, env=PLAIN, stdout=subprocess.DEVNULL, timeout=60, check=True)
+        after = os.times()
+        return (after.children_user - before.children_user) + (
+            after.children_system - before.children_system
+        )
+
+    return min(once() for _ in range(5))
+
+
+PLAIN = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
+
+
+@pytest.mark.parametrize(
+    ("code", "limit"), [("from seqrec.cli import main; main()", 0.3), ("import seqrec", 0.15)]
+)
+def test_it_starts_at_once(code, limit):
+    took = seconds_of_cpu(sys.executable, "-c", code, "--help")
+    assert took < limit, f"{code!r} took {took:.2f} s: something heavy is imported"
+
+
+@pytest.mark.parametrize("module", ["seqrec", "seqrec.cli"])
+def test_the_door_imports_nothing_heavy(module):
+    code = (
+        f"import sys, {module};"
+        "heavy = {'torch', 'numpy', 'pandas', 'pyarrow', 'scipy', 'rich', 'narwhals', 'tqdm'};"
+        "sys.exit(', '.join(heavy & set(sys.modules)) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_importing_the_package_starts_no_thread_and_reads_no_arguments():
+    code = (
+        "import sys, threading; sys.argv = None;"
+        "import seqrec, seqrec.cli; sys.exit(threading.active_count() - 1)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_reader_that_leaves_ends_the_command_quietly():
+    command = [*PROGRAM, "doctor"]
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+@pytest.mark.parametrize("options", [[], ["-u"]])
+def test_output_that_does_not_fit_is_an_error(options, tmp_path):
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100));"
+    with (tmp_path / "out").open("wb") as out:
+        done = subprocess.run(
+            [sys.executable, *options, "-c", limit + MAIN, "--help"],
+            stdout=out, stderr=subprocess.PIPE, text=True, timeout=60,
+        )  # fmt: skip
+    assert (done.returncode, done.stderr) == (5, "seqrec: error: File too large: output\n")
+
+
+STOPPED_WHILE_IT_WRITES = f"""
+import os, signal
+from seqrec import folder
+
+seal = folder._seal
+folder._seal = lambda *arguments: (os.kill(os.getpid(), signal.SIGTERM), seal(*arguments))
+{MAIN}
+"""
+
+
+def test_a_command_that_is_terminated_leaves_nothing_half_written(tmp_path):
+    log = "user_id,item_id\n" + "".join(f"{row % 3},{row}\n" for row in range(12))
+    (tmp_path / "log.csv").write_text(log)
+    command = [sys.executable, "-c", STOPPED_WHILE_IT_WRITES, "prepare", "log.csv", "--out", "data"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (
+        128 + signal.SIGTERM,
+        "seqrec: error: stopped by SIGTERM\n",
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["log.csv"]
