@@ -278,6 +278,8 @@ def resolve(
     must say the model and the task. `split` is what will be trained on, which has a say in the
     defaults; without it they are those of most data.
     """
+    for name, tables in layers.items():
+        config.check(isinstance(tables, Mapping), name, tables, "tables of options")
     asked = config.merge(*layers.values())
     for key in ("model", "task"):
         if key not in asked:

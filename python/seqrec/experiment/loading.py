@@ -38,6 +38,7 @@ def load(folder: str | Path, *, dataset: Dataset | None = None, device: str = "a
     Raises:
         CheckpointError: if a file is damaged, missing or of another format.
         DataError: if the data set is not the one that the run was trained on.
+        ConfigError: if it is no data set, or for a device that there is not.
     """
     folder = Path(folder)
     is_run = exists(folder / BEST)
@@ -86,6 +87,8 @@ def _ended(folder: Path) -> TrainResult | None:
 
 
 def _same_split(dataset: Dataset, protocol: Mapping[str, Any], place: Path) -> Split:
+    what = f"a {type(dataset).__name__}"
+    configs.check(isinstance(dataset, Dataset), "dataset", what, "a Dataset: Dataset.load(folder)")
     if dataset.fingerprint != protocol["data"]:
         raise DataError(
             f"{place} was trained on data {protocol['data'][:12]}, "

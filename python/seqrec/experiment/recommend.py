@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -57,17 +57,16 @@ def known_users(dataset: Dataset, users: Iterable[Any] | None) -> Queries:
 
 
 def new_sequences(
-    item_ids: Vocabulary, sequences: Sequence[Sequence[Any]], unknown: UnknownPolicy
+    item_ids: Vocabulary, sequences: Iterable[Iterable[Any]], unknown: UnknownPolicy
 ) -> Queries:
     """Histories in raw item ids, oldest first, of users that no data set needs to know.
 
     Raises:
         DataError: for an unknown item where `unknown` is "error"; names the sequence and the item.
-        ConfigError: for an unknown policy, or for text where a list of items is meant.
+        ConfigError: for an unknown policy, or for text or a set where a list of items is meant.
     """
     check(unknown in ("skip", "error"), "unknown", unknown, "'skip' or 'error'")
-    for row, sequence in enumerate(sequences):
-        _ids(sequence, f"sequences[{row}]")
+    sequences = _lists(sequences, "sequences")
     raw = [item for sequence in sequences for item in sequence]
     rows = np.repeat(np.arange(len(sequences)), [len(sequence) for sequence in sequences])
     try:
@@ -85,7 +84,7 @@ def new_sequences(
     return Queries(np.arange(len(sequences)), histories, int(lost.sum()))
 
 
-def _refuse_sequence(item_ids: Vocabulary, sequences: Sequence[Sequence[Any]]) -> None:
+def _refuse_sequence(item_ids: Vocabulary, sequences: list[list[Any]]) -> None:
     """Raises DataError for the first sequence that cannot be encoded, by its number."""
     for row, sequence in enumerate(sequences):
         try:
@@ -108,10 +107,18 @@ def catalogue_ids(item_ids: Vocabulary, items: Iterable[Any], what: str) -> NDAr
 
 def _ids(ids: Iterable[Any], what: str) -> list[Any]:
     """The ids as a list; text would be taken for a list of its characters."""
-    check(
-        isinstance(ids, Iterable) and not isinstance(ids, str | bytes), what, ids, "a list of ids"
-    )
+    is_list = isinstance(ids, Iterable) and not isinstance(ids, str | bytes)
+    check(is_list, what, ids, "a list of ids")
     return list(ids)
+
+
+def _lists(lists: Iterable[Iterable[Any]], what: str) -> list[list[Any]]:
+    """Lists of ids in their order, which a set has lost."""
+    found = []
+    for row, ids in enumerate(_ids(lists, what)):
+        check(not isinstance(ids, Set), f"{what}[{row}]", ids, "a list of ids in their order")
+        found.append(_ids(ids, f"{what}[{row}]"))
+    return found
 
 
 def top_items(
@@ -131,6 +138,7 @@ def top_items(
     """
     is_whole = isinstance(k, int | np.integer) and not isinstance(k, bool)
     check(is_whole and k >= 1, "k", k, "an integer, at least 1")
+    check(isinstance(filter_seen, bool | np.bool_), "filter_seen", filter_seen, "True or False")
     k = min(int(k), len(item_ids))  # nobody gets more, and memory is not asked for it
     tables, step = [], _batch_users(len(item_ids))
     for at in range(0, len(queries.labels), step):
@@ -152,22 +160,23 @@ def judged_pairs(
     scorer: ModelScorer,
     queries: Queries,
     item_ids: Vocabulary,
-    candidates: Sequence[Sequence[Any]],
+    candidates: Iterable[Iterable[Any]],
     *,
     task: str,
 ) -> pd.DataFrame:
     """user_id, item_id, score, probability of given items, in the order given.
 
     Raises:
-        ConfigError: if there is not one list of candidates for each row of the queries, or text.
+        ConfigError: if there is not one list of candidates for each row of the queries, or a text
+            or set in place of one.
         DataError: for a candidate that the model does not know.
     """
-    if len(candidates) != len(queries.labels):
+    asked_ids = _lists(candidates, "candidates")
+    if len(asked_ids) != len(queries.labels):
         raise ConfigError(
-            f"option `candidates` has {len(candidates)} lists for {len(queries.labels)} histories: "
+            f"option `candidates` has {len(asked_ids)} lists for {len(queries.labels)} histories: "
             "it must have one for each"
         )
-    asked_ids = [_ids(asked, f"candidates[{row}]") for row, asked in enumerate(candidates)]
     counts = np.array([len(ids) for ids in asked_ids], dtype=np.int64)
     raw = [item for ids in asked_ids for item in ids]
     codes = item_ids.encode_known(raw, "candidate {} is unknown to the model")

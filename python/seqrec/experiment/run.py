@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -163,7 +163,7 @@ class Run:
         self,
         *,
         users: Iterable[Any] | None = None,
-        sequences: Sequence[Sequence[Any]] | None = None,
+        sequences: Iterable[Iterable[Any]] | None = None,
         k: int = 10,
         filter_seen: bool | None = None,
         exclude: Iterable[Any] = (),
@@ -208,10 +208,10 @@ class Run:
 
     def predict_proba(
         self,
-        candidates: Sequence[Sequence[Any]],
+        candidates: Iterable[Iterable[Any]],
         *,
         users: Iterable[Any] | None = None,
-        sequences: Sequence[Sequence[Any]] | None = None,
+        sequences: Iterable[Iterable[Any]] | None = None,
         unknown: recommending.UnknownPolicy = "skip",
     ) -> pd.DataFrame:
         """How likely each given item is: user_id, item_id, score, probability.
@@ -245,7 +245,7 @@ class Run:
     def _queries(
         self,
         users: Iterable[Any] | None,
-        sequences: Sequence[Sequence[Any]] | None,
+        sequences: Iterable[Iterable[Any]] | None,
         unknown: recommending.UnknownPolicy,
     ) -> recommending.Queries:
         if sequences is not None:

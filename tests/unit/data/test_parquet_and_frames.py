@@ -73,6 +73,13 @@ def test_integers_that_pandas_made_floats_name_the_null():
         Interactions.from_frame(frame)
 
 
+@pytest.mark.parametrize("column", [pd.arrays.SparseArray([1, 2, 3]), np.array([1j, 2j, 3j])])
+def test_a_column_that_arrow_does_not_know_is_named(column):
+    frame = pd.DataFrame({"user_id": column, "item_id": [1, 2, 3]})
+    with pytest.raises(DataError, match="column 'user_id' is of a type without a place in Arrow"):
+        Interactions.from_frame(frame)
+
+
 def test_a_column_of_mixed_types_names_the_first_other_row():
     frame = pd.DataFrame({"user_id": pd.Series([1, 2, "x"], dtype=object), "item_id": [1, 2, 3]})
     with pytest.raises(DataError, match=r"row 2 .*: column 'user_id' mixes types"):

@@ -70,6 +70,24 @@ def test_a_lone_id_is_no_list_of_ids(run):
         run.predict_proba([25], users=[1])
 
 
+def test_a_set_has_no_order_and_is_no_history(run):
+    with pytest.raises(ConfigError, match=r"`sequences\[1\]` is \{25\}: .* in their order"):
+        run.recommend(sequences=[[10], {25}])
+
+
+def test_lists_that_come_one_by_one_are_lists(run):
+    once = run.recommend(sequences=(iter([1, 2]) for _ in range(2)), k=3)
+    pd.testing.assert_frame_equal(once, run.recommend(sequences=[[1, 2]] * 2, k=3))
+    judged = run.predict_proba((iter([5]) for _ in range(2)), sequences=([1] for _ in range(2)))
+    pd.testing.assert_frame_equal(judged, run.predict_proba([[5]] * 2, sequences=[[1]] * 2))
+
+
+@pytest.mark.parametrize("filter_seen", [0, "no"])
+def test_a_filter_that_is_neither_on_nor_off_is_refused(run, filter_seen):
+    with pytest.raises(ConfigError, match=r"`filter_seen` is .*: it must be True or False"):
+        run.recommend(users=[1], filter_seen=filter_seen)
+
+
 def test_another_policy_is_refused():
     with pytest.raises(ConfigError, match="`unknown` is 'drop'"):
         new_sequences(IDS, [[10]], "drop")

@@ -92,6 +92,11 @@ def test_the_best_weights_alone_are_those_of_an_unfinished_run(split, copied, tm
     assert loaded.evaluate().label == "lstm (unfinished)"
 
 
+def test_a_name_is_no_data_set(finished):
+    with pytest.raises(ConfigError, match=r"`dataset` is 'a str': .*Dataset\.load\(folder\)"):
+        sr.load(finished.folder, dataset="data")
+
+
 def test_a_model_loaded_without_data_can_be_saved_again(finished, tmp_path):
     finished.save(tmp_path / "a")
     sr.load(tmp_path / "a").save(tmp_path / "b")

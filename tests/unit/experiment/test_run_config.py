@@ -83,6 +83,12 @@ def test_relevance_of_bert4rec_refuses_windows_that_it_does_not_cut(windows):
     assert resolved("lstm", "relevance", windows=windows).windows.windows == windows["windows"]
 
 
+def test_a_config_that_is_no_table_is_named(split):
+    layers = {"config": [1], "argument": {"model": "lstm", "task": "next_item"}}
+    with pytest.raises(ConfigError, match=r"`config` is \[1\]: it must be tables of options"):
+        resolve(layers, split)
+
+
 @pytest.mark.parametrize("table", ["windows", "evaluation", "objective", "bert4rec", "training"])
 def test_a_value_in_place_of_a_table_is_named(table):
     with pytest.raises(ConfigError, match=rf"`{table}` is 3: it must be a table"):
