@@ -24,6 +24,7 @@ from seqrec.data.columns import Columns
 from seqrec.data.tables import RawTable
 from seqrec.errors import DataError
 
+COMPRESSIONS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".lz4": "lz4"}
 _SEPARATORS = ",\t;|"
 _HEAD_BYTES = 1 << 16
 _BLOCK_BYTES = 1 << 20
@@ -102,16 +103,15 @@ def _arrow_table(
     types: dict[str, Any] = {name: pa.string() for name in roles.values()}
     types |= dict.fromkeys(ids, _ID_TYPE)
     types |= {name: pa.null() for name in wide if layout.sep == "::" and name.endswith("/")}
-    table = pa_csv.read_csv(
-        path,
-        read_options=pa_csv.ReadOptions(column_names=wide, skip_rows=skip),
-        parse_options=pa_csv.ParseOptions(
-            delimiter=layout.sep[0],
-            quote_char='"' if layout.quoted else False,
-            newlines_in_values=has_quotes,  # where there are none, blocks are cut in parallel
-        ),
-        convert_options=pa_csv.ConvertOptions(include_columns=list(types), column_types=types),
+    read = pa_csv.ReadOptions(column_names=wide, skip_rows=skip)
+    parse = pa_csv.ParseOptions(
+        delimiter=layout.sep[0],
+        quote_char='"' if layout.quoted else False,
+        newlines_in_values=has_quotes,  # where there are none, blocks are cut in parallel
     )
+    convert = pa_csv.ConvertOptions(include_columns=list(types), column_types=types)
+    with _stream(path) as stream:
+        table = pa_csv.read_csv(stream, read, parse, convert)
     return pa.table({role: table.column(name) for role, name in roles.items()})
 
 
@@ -125,7 +125,7 @@ def _count_quotes(path: Path, sep: str) -> tuple[int, bool]:
     count, enclose_fields = 0, True
     ends = np.frombuffer(f'\r\n"{sep}'.encode(), dtype=np.uint8)
     mark = codecs.BOM_UTF8
-    with pa.input_stream(path) as stream:
+    with _stream(path) as stream:
         before, block = b"\n", stream.read(len(mark)).removeprefix(mark)
         block = block or stream.read(_BLOCK_BYTES)
         while block:
@@ -158,11 +158,16 @@ def _check_quotes(path: Path, layout: Layout) -> None:
         raise DataError(f"{path}, line {line + 1}: a quote opens here and {said}") from None
 
 
+def _stream(path: Path) -> pa.NativeFile:
+    """The bytes of a file, decompressed as its name says."""
+    return pa.input_stream(path, compression=COMPRESSIONS.get(path.suffix.lower()))
+
+
 @contextmanager
 def _text(path: Path) -> Iterator[io.TextIOBase]:
     """The text of a file, decompressed; bytes that are no UTF-8 become surrogates."""
     try:
-        with pa.input_stream(path) as stream:
+        with _stream(path) as stream:
             yield io.TextIOWrapper(
                 stream, encoding="utf-8-sig", errors="surrogateescape", newline=""
             )
@@ -229,4 +234,6 @@ def _diagnosis(path: Path, layout: Layout, width: int, error: Exception) -> Data
                     )
     except csv.Error as problem:
         return DataError(f"{path}, line {line + 1}: {problem}")
+    if not layout.names and line == read_header(path, layout.sep)[0]:  # Arrow wants its end of line
+        return DataError(f"{path}: no rows")
     return DataError(f"cannot read {path}: {error}")

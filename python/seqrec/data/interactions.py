@@ -22,7 +22,7 @@ from seqrec.data.columns import (
     read_times,
 )
 from seqrec.data.dataset import Dataset
-from seqrec.data.delimited import read_csv
+from seqrec.data.delimited import COMPRESSIONS, read_csv
 from seqrec.data.movielens import FILES as MOVIELENS_FILES
 from seqrec.data.movielens import is_movielens, read_movielens
 from seqrec.data.prepare import Events, PrepareConfig, prepare
@@ -32,7 +32,6 @@ from seqrec.data.tables import PARQUET_SUFFIXES, RawTable, read_frame, read_parq
 from seqrec.data.vocabulary import Vocabulary
 from seqrec.errors import ConfigError, DataError
 
-_COMPRESSIONS = (".gz", ".bz2", ".zst", ".lz4")
 _TEXT_SUFFIXES = (".csv", ".tsv", ".tab", ".txt")
 
 
@@ -237,7 +236,7 @@ def _read_file(path: Path, columns: Columns) -> RawTable:
     if path.is_dir():
         return read_parquet(path, columns)
     suffixes = [s.lower() for s in path.suffixes]
-    if suffixes and suffixes[-1] in _COMPRESSIONS:
+    if suffixes and suffixes[-1] in COMPRESSIONS:
         suffixes.pop()
     if suffixes and suffixes[-1] in _TEXT_SUFFIXES:
         return read_csv(path, None, columns)

@@ -74,9 +74,10 @@ def test_leading_zeros_are_kept(tmp_path):
     assert rows(read(tmp_path, "user_id,item_id\n007,1\n7,1\n")) == [("007", 1), ("7", 1)]
 
 
-def test_a_compressed_file_is_read(tmp_path):
+@pytest.mark.parametrize("name", ["log.csv.gz", "LOG.CSV.GZ"])
+def test_a_compressed_file_is_read(tmp_path, name):
     content = gzip.compress(b"user_id,item_id\n1,2\n")
-    assert rows(read(tmp_path, content, name="log.csv.gz")) == [(1, 2)]
+    assert rows(read(tmp_path, content, name=name)) == [(1, 2)]
 
 
 def test_columns_can_be_named(tmp_path):
@@ -149,9 +150,10 @@ def test_a_file_of_nothing_has_no_rows(tmp_path, content):
         read(tmp_path, content)
 
 
-def test_a_header_alone_is_no_rows(tmp_path):
-    with pytest.raises(DataError, match="no rows"):
-        read(tmp_path, "user_id,item_id\n")
+@pytest.mark.parametrize("end", ["\n", ""])
+def test_a_header_alone_is_no_rows(tmp_path, end):
+    with pytest.raises(DataError, match=r"log\.csv: no rows"):
+        read(tmp_path, f"user_id,item_id{end}")
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le"])
