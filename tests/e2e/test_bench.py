@@ -60,6 +60,7 @@ def test_growth_is_timed_and_its_slopes_printed(tmp_path):
         (["--shape", "tiny", "--sample-seconds", "nan"], 2, "sample_seconds"),
         (["--shape", "tiny", "--device", "abacus"], 2, "device"),
         (["--shape", "tiny", "--threads", "0"], 2, "threads"),
+        (["--shape", "tiny", "--threads", "4097"], 2, "the cores that there are"),
         (["--shape", "tiny", "--batch-size", "1"], 2, "batch_size"),
         (["--largest", "5"], 2, "--largest goes with --grow"),
         (["--grow", "--job", "rank"], 2, "give it none"),

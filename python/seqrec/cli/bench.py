@@ -184,9 +184,14 @@ def _threads(threads: int | None) -> int:
     """The wanted number, or all cores; polars takes its own once, when it is imported."""
     import os
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    chosen = threads if threads is not None else cores or 1
-    os.environ.setdefault("POLARS_MAX_THREADS", str(max(chosen, 1)))
+    from seqrec.config import check
+
+    affinity = hasattr(os, "sched_getaffinity")
+    cores = len(os.sched_getaffinity(0)) if affinity else os.cpu_count() or 1
+    chosen = cores if threads is None else threads
+    # One more would wait for a core, and numba does not take it.
+    check(1 <= chosen <= cores, "threads", chosen, f"from 1 to {cores}, the cores that there are")
+    os.environ.setdefault("POLARS_MAX_THREADS", str(chosen))
     return chosen
 
 

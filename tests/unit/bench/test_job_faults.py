@@ -12,6 +12,7 @@ from seqrec.bench.jobs import JOBS
 from seqrec.bench.jobs.rank import ours
 from seqrec.bench.scores import scored
 from seqrec.bench.shapes import Shape, Sizes, simulated_as
+from seqrec.errors import ConfigError
 
 
 def spoiled(job, spoil):
@@ -117,6 +118,12 @@ def test_wrong_ranks_are_found_in_a_large_catalogue_too(wide, monkeypatch):
     assert "metrics" in case.fault(spoiled(case, lambda metrics: (0 * metrics,)))
     empty = dataclasses.replace(data.inputs, stops=data.inputs.starts)
     assert "metrics" in case.fault(ours(dataclasses.replace(data, inputs=empty)))
+
+
+def test_lists_that_cannot_be_full_are_refused():
+    shape = Shape(users=40, items=12, events=200, sigma=0.5, max_seq_len=24)
+    with pytest.raises(ConfigError, match="everybody has 10 items left"):
+        first_case(simulated_as("small", shape, Sizes(batch_size=32)), "top_k")
 
 
 @pytest.mark.parametrize("job", ["rank", "top_k", "evaluate"])

@@ -19,14 +19,21 @@ from seqrec.bench.faults import equal_fault
 from seqrec.bench.jit import prange
 from seqrec.bench.scores import K, Scored, mask_in_place, scored
 from seqrec.bench.shapes import Problem
+from seqrec.config import check
 from seqrec.evaluation.ranking import first_items
 
 BLOCK = 64  # scores that numba looks at together
 
 
 def top_k(problem: Problem) -> Iterator[Job]:
-    """Rows a second, in thousands."""
+    """Rows a second, in thousands.
+
+    Raises:
+        ConfigError: if somebody has fewer than ten items left: the contenders' lists are full.
+    """
     for data in scored(problem):
+        left = data.n_items - int(data.inputs.lengths[data.users].max())
+        check(left >= K, "job", "top_k", f"one for data in which everybody has {K} items left")
         lineup = Lineup(ours(data))
         lineup.add("numba", jit.why_not(), partial(_numba, data))
         lineup.made += [_torch(data), _numpy(data)]
