@@ -7,7 +7,8 @@ use std::cell::Cell;
 
 use divan::{Bencher, counter::ItemsCount};
 use seqrec_core::cloze::{Cloze, cloze_into};
-use seqrec_core::crew::{Crew, Helpers};
+use seqrec_core::crew::Crew;
+use seqrec_core::helpers::Helpers;
 use seqrec_core::negatives::{Sampler, negatives_into};
 use seqrec_core::next_item::next_item_into;
 use seqrec_core::relevance::relevance_sequences_into;

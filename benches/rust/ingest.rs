@@ -1,7 +1,9 @@
 //! From a raw log to sequences: ids to codes, and events to users in the order of their times.
 
+use std::sync::Arc;
+
 use divan::{Bencher, counter::ItemsCount};
-use rayon::{ThreadPool, ThreadPoolBuilder};
+use seqrec_core::helpers::{Helpers, with_helpers};
 use seqrec_core::log::group_events;
 use seqrec_core::seed::{Purpose, Stream};
 use seqrec_core::vocab::encode_integers;
@@ -48,16 +50,16 @@ fn draw(below: usize, id: impl Fn(i64) -> i64) -> Vec<i64> {
         .collect()
 }
 
-fn pool(threads: usize) -> ThreadPool {
-    let builder = ThreadPoolBuilder::new().num_threads(threads);
-    builder.build().expect("threads can be started")
+fn helpers(threads: usize) -> Option<Arc<Helpers>> {
+    let helpers = Helpers::new(threads).expect("threads can be started");
+    helpers.map(Arc::new)
 }
 
 fn encode(bencher: Bencher, threads: usize, ids: &[i64]) {
-    let pool = pool(threads);
+    let helpers = helpers(threads);
     bencher
         .counter(ItemsCount::new(ROWS))
-        .bench(|| pool.install(|| encode_integers(ids)));
+        .bench(|| with_helpers(helpers.clone(), || encode_integers(ids)));
 }
 
 fn group(bencher: Bencher, n_users: usize, threads: usize, times: &[i64]) {
@@ -65,8 +67,10 @@ fn group(bencher: Bencher, n_users: usize, threads: usize, times: &[i64]) {
         .into_iter()
         .map(|user| user as i32)
         .collect();
-    let pool = pool(threads);
-    bencher
-        .counter(ItemsCount::new(ROWS))
-        .bench(|| pool.install(|| group_events(&users, &users, Some(times), false, n_users)));
+    let helpers = helpers(threads);
+    bencher.counter(ItemsCount::new(ROWS)).bench(|| {
+        with_helpers(helpers.clone(), || {
+            group_events(&users, &users, Some(times), false, n_users)
+        })
+    });
 }

@@ -1,12 +1,7 @@
 //! Rank of one target in each row of a batch of full-catalogue scores.
 
 use divan::{Bencher, counter::ItemsCount};
-use seqrec_core::{
-    Sequences,
-    crew::{Crew, Helpers},
-    ranks::rank_counts,
-    scores::Scores,
-};
+use seqrec_core::{Sequences, crew::Crew, helpers::Helpers, ranks::rank_counts, scores::Scores};
 
 mod problem;
 use problem::{BATCH, CASES, Problem};

@@ -1,12 +1,7 @@
 //! The ten best items of each row of a batch of full-catalogue scores, without the seen ones.
 
 use divan::{Bencher, counter::ItemsCount};
-use seqrec_core::{
-    Sequences,
-    crew::{Crew, Helpers},
-    scores::Scores,
-    topk::top_k,
-};
+use seqrec_core::{Sequences, crew::Crew, helpers::Helpers, scores::Scores, topk::top_k};
 
 mod problem;
 use problem::{BATCH, CASES, Problem};

@@ -3,15 +3,11 @@
 //! A batch takes microseconds, as long as it takes to hand it over to a pool and to wait for it. So
 //! the calling thread of a [`Crew`] works too, and is never the last to begin.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
-
 use rayon::iter::plumbing::{Producer, ProducerCallback};
 use rayon::prelude::*;
-use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder, Yield};
 
 use crate::Error;
+use crate::helpers::Helpers;
 use crate::queue::Queue;
 
 /// Bytes of output that are worth a visit to the queue of rows.
@@ -22,94 +18,6 @@ const MOST_BYTES: usize = 64 << 10;
 
 /// Bytes of output that are worth waking a thread, which takes longer than to write some of them.
 const WAKE_BYTES: usize = 1 << 20;
-
-/// How long a thread stands by for the next batch; batches that follow each other sooner have one.
-const STAND_BY: Duration = Duration::from_micros(100);
-
-/// Looks at a counter before the calling thread goes to sleep over it: to be woken takes as long as
-/// several batches, and two threads that wake each other may end up on one core and stay there.
-const LOOKS: usize = 1 << 12;
-
-/// Threads that help a calling one to fill its batches.
-#[derive(Debug)]
-pub struct Helpers {
-    pool: ThreadPool,
-    standing_by: Arc<AtomicUsize>,
-    began: Instant,
-    /// When the last batch was done, in nanoseconds since `began`.
-    last: AtomicU64,
-}
-
-impl Helpers {
-    /// Helpers that make it `threads` threads with the calling one; `None` if that is alone.
-    ///
-    /// # Errors
-    /// If the system starts no thread.
-    pub fn new(threads: usize) -> Result<Option<Self>, ThreadPoolBuildError> {
-        if threads < 2 {
-            return Ok(None);
-        }
-        let pool = ThreadPoolBuilder::new()
-            .num_threads(threads - 1)
-            .thread_name(|i| format!("seqrec-helper-{i}"))
-            .build()?;
-        Ok(Some(Self {
-            pool,
-            standing_by: Arc::default(),
-            began: Instant::now(),
-            last: AtomicU64::new(0),
-        }))
-    }
-
-    /// Calls `mine` on this thread and `theirs` on as many helpers as the work is worth.
-    fn help(&self, pieces: usize, bytes: usize, mine: impl FnOnce(), theirs: impl Fn() + Sync) {
-        let since_last = self.now().saturating_sub(self.last.load(Ordering::Relaxed));
-        match self.worth_calling(pieces, bytes) {
-            0 => mine(),
-            called => with_help(&self.pool, called, mine, theirs),
-        }
-        self.last.store(self.now(), Ordering::Relaxed);
-        if since_last <= STAND_BY.as_nanos() as u64 {
-            self.stand_by();
-        }
-    }
-
-    fn now(&self) -> u64 {
-        self.began.elapsed().as_nanos() as u64
-    }
-
-    /// How many of them are worth calling for so many pieces of a batch of so many bytes.
-    fn worth_calling(&self, pieces: usize, bytes: usize) -> usize {
-        let ready = if bytes >= WAKE_BYTES {
-            self.pool.current_num_threads()
-        } else {
-            self.standing_by.load(Ordering::Relaxed)
-        };
-        ready.min(pieces.saturating_sub(1))
-    }
-
-    /// Lets them stand by: batches that follow each other closely go on doing so.
-    fn stand_by(&self) {
-        let all = self.pool.current_num_threads();
-        for _ in self.standing_by.load(Ordering::Relaxed)..all {
-            self.standing_by.fetch_add(1, Ordering::Relaxed);
-            let standing_by = Arc::clone(&self.standing_by);
-            self.pool.spawn(move || stand_by(&standing_by));
-        }
-    }
-}
-
-/// Runs what comes in until nothing has for a while: a sleeping thread would have to be woken.
-fn stand_by(standing_by: &AtomicUsize) {
-    let mut last = Instant::now();
-    while last.elapsed() < STAND_BY {
-        if rayon::yield_now() == Some(Yield::Executed) {
-            last = Instant::now();
-        }
-        std::hint::spin_loop();
-    }
-    standing_by.fetch_sub(1, Ordering::Relaxed);
-}
 
 /// Who fills the rows of a batch: the calling thread, and those that it calls for help.
 #[derive(Debug, Clone, Copy)]
@@ -202,7 +110,7 @@ where
     type Output = Result<usize, Error>;
 
     fn callback<P: Producer<Item = T>>(self, rows: P) -> Self::Output {
-        let threads = 1 + self.crew.0.map_or(0, |h| h.pool.current_num_threads());
+        let threads = self.crew.0.map_or(1, Helpers::threads);
         let bytes = self.n_rows * self.row_bytes;
         let piece = rows_of_a_piece(self.n_rows, self.row_bytes, threads);
         let pieces = self.n_rows.div_ceil(piece);
@@ -210,11 +118,28 @@ where
         let forwards = || queue.work(Queue::first, &mut (self.scratch)(), &self.find, &self.row);
         let backwards = || queue.work(Queue::last, &mut (self.scratch)(), &self.find, &self.row);
         match self.crew.0.filter(|_| pieces > 1) {
-            Some(helpers) => helpers.help(pieces, bytes, forwards, backwards),
+            Some(helpers) => helpers.fill_batch(|| {
+                let called = worth_calling(helpers, pieces, bytes);
+                if called == 0 {
+                    forwards();
+                } else {
+                    helpers.work(called, forwards, backwards);
+                }
+            }),
             None => forwards(),
         }
         queue.outcome()
     }
+}
+
+/// How many helpers are worth calling for so many pieces of a batch of so many bytes.
+fn worth_calling(helpers: &Helpers, pieces: usize, bytes: usize) -> usize {
+    let ready = if bytes >= WAKE_BYTES {
+        helpers.threads() - 1
+    } else {
+        helpers.ready()
+    };
+    ready.min(pieces.saturating_sub(1))
 }
 
 /// Pieces of one size. Threads that stand by have two each: where one is held up another takes over
@@ -229,27 +154,6 @@ fn rows_of_a_piece(n_rows: usize, row_bytes: usize, threads: usize) -> usize {
     };
     let least = LEAST_BYTES.div_ceil(row_bytes.max(1));
     n_rows.div_ceil(threads * each).max(least)
-}
-
-/// Calls `mine` on this thread and `theirs` on `called` of the pool; returns when all are done.
-fn with_help(pool: &ThreadPool, called: usize, mine: impl FnOnce(), theirs: impl Fn() + Sync) {
-    let busy = AtomicUsize::new(called);
-    pool.in_place_scope(|scope| {
-        for _ in 0..called {
-            scope.spawn(|_| {
-                theirs();
-                busy.fetch_sub(1, Ordering::Release);
-            });
-        }
-        mine();
-        // The scope waits asleep, and to wake takes longer than what is left to do.
-        for _ in 0..LOOKS {
-            if busy.load(Ordering::Acquire) == 0 {
-                break;
-            }
-            std::hint::spin_loop();
-        }
-    });
 }
 
 #[cfg(test)]

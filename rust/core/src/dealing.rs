@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use crate::log::{Grouped, user_outside};
-use crate::{Error, shares};
+use crate::{Error, parallel, shares};
 
 /// Rows of a bucket, about: their events and the sorted ones stay in the second level of a cache.
 const BUCKET: usize = 1 << 14;
@@ -36,11 +36,11 @@ pub(crate) fn group(
 ) -> Result<Grouped, Error> {
     let n = users.len();
     let buckets = Buckets::new(n, n_users);
-    let share = n.div_ceil(shares::threads()).max(1);
+    let share = n.div_ceil(parallel::threads()).max(1);
     let rows = (0..n)
         .step_by(share)
         .map(|start| start..n.min(start + share));
-    let counts = shares::map(rows.clone(), |rows| buckets.count(users, rows));
+    let counts = parallel::map(rows.clone(), |rows| buckets.count(users, rows));
     let counts = counts.into_iter().collect::<Result<Vec<_>, _>>()?;
     let totals: Vec<usize> = (0..buckets.n)
         .map(|bucket| counts.iter().map(|count| count[bucket]).sum())
@@ -57,11 +57,11 @@ pub(crate) fn group(
             user: users[row],
             item: item(row),
         };
-        let parts = shares::map(rows.clone().zip(&counts), |(rows, counts)| {
+        let parts = parallel::map(rows.clone().zip(&counts), |(rows, counts)| {
             buckets.deal(users, rows, &pass, &counts[pass.clone()], event)
         });
         let outs = outs.by_ref().take(pass.len()).collect();
-        shares::for_each_with(outs, Scratch::default, |scratch, bucket, out| {
+        parallel::for_each_with(outs, Scratch::default, |scratch, bucket, out| {
             let events: Vec<&[Event]> = parts.iter().map(|part| part.bucket(bucket)).collect();
             scratch.sort(&events, out);
             Ok(())

@@ -6,10 +6,10 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::parallel::{fill_rows, map_rows};
+use crate::parallel::{self, fill_rows, map_rows};
 use crate::sets::{distinct, ids_in};
 use crate::text::Texts;
-use crate::{Error, Sequences, shares};
+use crate::{Error, Sequences};
 
 /// Users that a thread hashes at a time.
 const CHUNK: usize = 1 << 12;
@@ -59,7 +59,7 @@ pub fn keyed_hash(
 ) -> Vec<u64> {
     let key = Key::new(purpose, part);
     let mut hashes = vec![0; raw_ids.len()];
-    shares::map(hashes.chunks_mut(CHUNK).enumerate(), |(chunk, out)| {
+    parallel::map(hashes.chunks_mut(CHUNK).enumerate(), |(chunk, out)| {
         for (i, hash) in out.iter_mut().enumerate() {
             *hash = key.user(raw_ids.get(chunk * CHUNK + i)).draw(draw, attempt);
         }

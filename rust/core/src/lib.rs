@@ -10,13 +10,14 @@
 //!   mask token of the cloze task. Neither can be recommended. Users are `0..n_users`.
 //! - **Randomness** is a function of `(seed, epoch, user, k)`, see [`seed`]: the number of threads
 //!   and the order of the rows change nothing.
-//! - **Parallelism** happens only inside a pool that the caller installed, see [`parallel`], or by
-//!   the helpers that it brings, see [`crew`]; rayon's global pool is never started, because a
-//!   forked child would hang on it.
+//! - **Parallelism** is the work of the calling thread and of the [`helpers`] that it brings, see
+//!   [`parallel`], and [`crew`] for batches; rayon's global pool is never started, because a forked
+//!   child would hang on it.
 #![deny(missing_docs)]
 
 pub mod crew;
 pub mod error;
+pub mod helpers;
 pub mod parallel;
 mod queue;
 pub mod seed;

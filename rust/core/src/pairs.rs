@@ -6,7 +6,7 @@
 //! pairs are never listed.
 
 use crate::sets::{ids_in, totals};
-use crate::{Error, Sequences, log, shares, vocab};
+use crate::{Error, Sequences, log, parallel, shares, vocab};
 
 /// The largest window: a row holds that many numbers for each neighbour of an item.
 pub const MAX_WINDOW: usize = 1024;
@@ -41,7 +41,7 @@ pub fn weigh_pairs(sequences: &Sequences<'_>, window: usize) -> Result<Pairs, Er
     let (events, items) = Events::of(sequences)?;
     let places = log::sort_events(&events.codes, None)?;
     let bounds = log::offsets(&events.codes, items.len());
-    let parts = shares::map(shares::cut(&bounds, 8 * shares::threads()), |codes| {
+    let parts = parallel::map(shares::cut(&bounds, 8 * parallel::threads()), |codes| {
         let (mut part, mut row) = (Pairs::default(), Row::new(items.len(), window));
         for code in codes {
             for &place in &places[bounds[code]..bounds[code + 1]] {

@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicI32, AtomicI64, Ordering::Relaxed};
 
 use crate::log::{Grouped, user_outside};
-use crate::{Error, shares};
+use crate::{Error, parallel};
 
 /// Most users: the place where the next event of each one goes stays in a cache.
 const MOST_USERS: usize = 1 << 17;
@@ -17,7 +17,7 @@ const MOST_USERS: usize = 1 << 17;
 pub(crate) fn is_straight(n_rows: usize, times: Option<&[i64]>, n_users: usize) -> bool {
     let few = n_users <= MOST_USERS && u32::try_from(n_rows).is_ok();
     few && times.is_none_or(|times| {
-        let each = shares::map(cut(times.len(), 1), |rows| {
+        let each = parallel::map(cut(times.len(), 1), |rows| {
             times[rows.start.saturating_sub(1)..rows.end].is_sorted()
         });
         each.into_iter().all(|is_sorted| is_sorted)
@@ -32,13 +32,13 @@ pub(crate) fn place(
     item: impl Fn(usize) -> i32 + Sync,
 ) -> Result<Grouped, Error> {
     let rows = cut(users.len(), n_users);
-    let counts = shares::map(rows.clone(), |rows| count(users, rows, n_users));
+    let counts = parallel::map(rows.clone(), |rows| count(users, rows, n_users));
     let mut places = counts.into_iter().collect::<Result<Vec<_>, _>>()?;
     let offsets = count_up(&mut places, n_users);
     let items: Vec<AtomicI32> = users.iter().map(|_| AtomicI32::new(0)).collect();
     let kept = times.unwrap_or_default();
     let moments: Vec<AtomicI64> = kept.iter().map(|_| AtomicI64::new(0)).collect();
-    shares::map(rows.zip(places), |(rows, mut places)| {
+    parallel::map(rows.zip(places), |(rows, mut places)| {
         for row in rows {
             let place = &mut places[users[row] as usize];
             items[*place as usize].store(item(row), Relaxed);
@@ -58,7 +58,7 @@ pub(crate) fn place(
 /// Ranges of rows, one for each thread, but no more counts of users than rows.
 fn cut(n_rows: usize, n_users: usize) -> impl Iterator<Item = Range<usize>> + Clone {
     let most = (n_rows / n_users.max(1)).max(1);
-    let share = n_rows.div_ceil(shares::threads().min(most)).max(1);
+    let share = n_rows.div_ceil(parallel::threads().min(most)).max(1);
     (0..n_rows)
         .step_by(share)
         .map(move |start| start..n_rows.min(start + share))
@@ -92,13 +92,16 @@ fn count_up(counts: &mut [Vec<u32>], n_users: usize) -> Vec<i64> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::helpers::{Helpers, with_helpers};
 
     #[test]
     fn a_fall_between_two_shares_is_seen() {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build();
+        let two = Helpers::new(2).unwrap().map(Arc::new);
         let times = [1, 1, 2, 1, 1, 2];
-        assert!(!pool.unwrap().install(|| is_straight(6, Some(&times), 1)));
+        assert!(!with_helpers(two, || is_straight(6, Some(&times), 1)));
         assert!(is_straight(6, Some(&[1, 1, 2, 2, 3, 3]), 1));
     }
 }

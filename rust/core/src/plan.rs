@@ -4,10 +4,8 @@
 //! a batch need little padding, and cut into batches; then the full batches are put in random
 //! order too. The rest, an incomplete batch, comes last. Every row comes exactly once.
 
-use rayon::prelude::*;
-
 use crate::Error;
-use crate::parallel::{fill_rows, in_pool};
+use crate::parallel::{fill_rows, sort_by};
 use crate::seed::{Purpose, Stream};
 use crate::sequences::piece;
 use crate::window::Windows;
@@ -201,11 +199,7 @@ fn shuffle_rows(rows: &mut [Row], order: &Order) -> Result<(), Error> {
         }
         Ok(())
     })?;
-    if in_pool() {
-        rows.par_sort_unstable();
-    } else {
-        rows.sort_unstable();
-    }
+    sort_by(rows, Ord::cmp);
     Ok(())
 }
 

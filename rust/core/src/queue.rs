@@ -116,6 +116,6 @@ impl<P: Producer> Queue<P> {
 }
 
 /// A panic in a row is passed on by the scope: what the lock guards is not read any more.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

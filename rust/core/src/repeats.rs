@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use crate::sets::{countable, for_each_repeat};
-use crate::{Error, shares};
+use crate::{Error, parallel, shares};
 
 /// What happens to an event whose user has taken the item before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,10 +70,10 @@ pub fn mark_repeats(
     }
     let bounds = bounds(offsets, n)?;
     let mut keep = vec![true; n];
-    let cuts = shares::cut(&bounds, 4 * shares::threads());
+    let cuts = shares::cut(&bounds, 4 * parallel::threads());
     let lengths = cuts.iter().map(|cut| bounds[cut.end] - bounds[cut.start]);
     let pieces = shares::split(&mut keep, lengths);
-    let counts = shares::map(cuts.iter().zip(pieces), |(cut, keep)| {
+    let counts = parallel::map(cuts.iter().zip(pieces), |(cut, keep)| {
         let base = bounds[cut.start];
         let (mut scratch, mut duplicates, mut repeats) = (Vec::new(), 0, 0);
         for user in bounds[cut.start..=cut.end].windows(2) {

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::log::same_length;
-use crate::parallel::map_rows;
+use crate::parallel::{self, map_rows};
 use crate::{Error, Sequences, shares};
 
 /// Most events of one user: a position and an item share 64 bits while they are sorted.
@@ -26,9 +26,9 @@ const MOST: usize = u32::MAX as usize;
 pub fn first_occurrences(sequences: &Sequences<'_>) -> Result<Vec<u8>, Error> {
     let ends = ends(sequences)?;
     let mut first = vec![0; sequences.items().len()];
-    let cuts = shares::cut(&ends, 4 * shares::threads());
+    let cuts = shares::cut(&ends, 4 * parallel::threads());
     let pieces = shares::split(&mut first, cuts.iter().map(|c| ends[c.end] - ends[c.start]));
-    let done = shares::map(cuts.iter().zip(pieces), |(users, out)| {
+    let done = parallel::map(cuts.iter().zip(pieces), |(users, out)| {
         let base = ends[users.start];
         let mut scratch = Vec::new();
         for user in users.clone() {
@@ -60,8 +60,8 @@ pub struct Sets {
 /// # Errors
 /// [`Error::Slice`] for a bad range, [`Error::Range`] for an item below 1.
 pub fn sorted_sets(sequences: &Sequences<'_>) -> Result<Sets, Error> {
-    let cuts = shares::cut(&totals(sequences)?, 4 * shares::threads());
-    let parts = shares::map(cuts, |users| {
+    let cuts = shares::cut(&totals(sequences)?, 4 * parallel::threads());
+    let parts = parallel::map(cuts, |users| {
         let (mut sizes, mut members) = (Vec::with_capacity(users.len()), Vec::new());
         for user in users {
             let (start, stop) = sequences.range(user)?;
@@ -93,8 +93,8 @@ pub fn sorted_sets(sequences: &Sequences<'_>) -> Result<Sets, Error> {
 /// [`Error::Slice`] for a bad range, [`Error::Range`] for an item outside `1..=n_items`.
 pub fn count_items(sequences: &Sequences<'_>, n_items: usize) -> Result<Vec<i64>, Error> {
     let high = n_items.min(i32::MAX as usize) as i32;
-    let cuts = shares::cut(&totals(sequences)?, shares::threads());
-    let parts = shares::map(cuts, |users| {
+    let cuts = shares::cut(&totals(sequences)?, parallel::threads());
+    let parts = parallel::map(cuts, |users| {
         let mut counts = vec![0i64; n_items];
         for user in users {
             let (start, stop) = sequences.range(user)?;

@@ -3,22 +3,7 @@
 //! Threads that own disjoint pieces of an output need no lock. A share never cuts a group (the
 //! events of a user, the places of an item), and no result depends on where the cuts fall.
 
-use std::cmp::Ordering;
 use std::ops::Range;
-
-use rayon::prelude::*;
-
-use crate::Error;
-use crate::parallel::{in_pool, lowest_error};
-
-/// Number of threads that a driver can count on.
-pub(crate) fn threads() -> usize {
-    if in_pool() {
-        rayon::current_num_threads()
-    } else {
-        1
-    }
-}
 
 /// Cuts groups into at most `parts` ranges with about the same number of rows.
 ///
@@ -55,47 +40,6 @@ pub(crate) fn split<T>(
         out = rest;
     }
     pieces
-}
-
-/// Calls `work(piece)` on each piece and collects the results in order.
-pub(crate) fn map<P: Send, T: Send>(
-    pieces: impl IntoIterator<Item = P>,
-    work: impl Fn(P) -> T + Sync + Send,
-) -> Vec<T> {
-    let pieces: Vec<P> = pieces.into_iter().collect();
-    if in_pool() {
-        pieces.into_par_iter().with_max_len(1).map(work).collect()
-    } else {
-        pieces.into_iter().map(work).collect()
-    }
-}
-
-/// Sorts values of which no two are equal.
-pub(crate) fn sort_by<T: Send>(values: &mut [T], compare: impl Fn(&T, &T) -> Ordering + Sync) {
-    if in_pool() {
-        values.par_sort_unstable_by(compare);
-    } else {
-        values.sort_unstable_by(compare);
-    }
-}
-
-/// Calls `work(scratch, i, pieces[i])` on each piece; a thread makes its scratch now and then.
-///
-/// # Errors
-/// The error of the lowest failing piece, whatever the number of threads.
-pub(crate) fn for_each_with<P: Send, S>(
-    pieces: Vec<P>,
-    scratch: impl Fn() -> S + Sync + Send,
-    work: impl Fn(&mut S, usize, P) -> Result<(), Error> + Sync + Send,
-) -> Result<(), Error> {
-    if in_pool() {
-        let pieces = pieces.into_par_iter().enumerate();
-        lowest_error(pieces.map_init(scratch, |scratch, (i, piece)| work(scratch, i, piece)))
-    } else {
-        let mut scratch = scratch();
-        let mut pieces = pieces.into_iter().enumerate();
-        pieces.try_for_each(|(i, piece)| work(&mut scratch, i, piece))
-    }
 }
 
 #[cfg(test)]

@@ -7,10 +7,10 @@
 
 use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
 
+use crate::Error;
 use crate::keys::{Column, Key, Table, check_count};
-use crate::parallel::{fill_rows, map_rows};
+use crate::parallel::{self, fill_rows, map_rows};
 use crate::text::Texts;
-use crate::{Error, shares};
 
 /// Rows that a thread takes at a time.
 const CHUNK: usize = 1 << 16;
@@ -45,14 +45,17 @@ pub struct Strings {
 /// # Errors
 /// [`Error::TooMany`] for more than `i32::MAX - 1` distinct ids.
 pub fn encode_integers(ids: &[i64]) -> Result<Encoded<Vec<i64>>, Error> {
-    let (low, high) = bounds(ids)?;
     // A table of at most four places a row costs less than hashing, in time and in memory.
-    let places = high.abs_diff(low);
-    if places < 4 * ids.len() as u64 {
-        tabulate(ids, low, places as usize + 1)
-    } else {
-        number_by_hash(ids, ids.len())
+    let is_wide = |(low, high): (i64, i64)| high.abs_diff(low) >= 4 * ids.len() as u64;
+    let mut bounds = bounds_of(chunk_of(ids, 0))?;
+    if !is_wide(bounds) {
+        bounds = bounds_of(ids)?;
     }
+    if is_wide(bounds) {
+        return number_by_hash(ids, ids.len());
+    }
+    let (low, high) = bounds;
+    tabulate(ids, low, high.abs_diff(low) as usize + 1)
 }
 
 /// Codes of byte strings, in the order of the bytes (for UTF-8, that of the code points).
@@ -73,7 +76,7 @@ pub fn encode_strings(texts: Texts<'_>) -> Result<Encoded<Strings>, Error> {
 }
 
 /// Smallest and largest id; `(0, 0)` without any.
-fn bounds(ids: &[i64]) -> Result<(i64, i64), Error> {
+fn bounds_of(ids: &[i64]) -> Result<(i64, i64), Error> {
     let each = map_rows(ids.len().div_ceil(CHUNK), |chunk| {
         Ok(chunk_of(ids, chunk)
             .iter()
@@ -130,9 +133,9 @@ fn number_by_hash<K: Key>(
     column: &(impl Column<K> + ?Sized),
     n: usize,
 ) -> Result<Encoded<Vec<K>>, Error> {
-    let share = n.div_ceil(shares::threads()).max(1);
+    let share = n.div_ceil(parallel::threads()).max(1);
     let mut codes = vec![0; n];
-    let tables = shares::map(codes.chunks_mut(share).enumerate(), |(i, out)| {
+    let tables = parallel::map(codes.chunks_mut(share).enumerate(), |(i, out)| {
         let mut table = Table::new();
         table.number_all(column, i * share, out)?;
         Ok(table)
@@ -150,13 +153,13 @@ fn number_by_hash<K: Key>(
     });
     let numbers = numbers.collect::<Result<Vec<_>, Error>>()?;
     let mut sorted: Vec<(K, i32)> = all.keys.iter().copied().zip(0..).collect();
-    shares::sort_by(&mut sorted, |a, b| a.0.cmp(&b.0));
+    parallel::sort_by(&mut sorted, |a, b| a.0.cmp(&b.0));
     let mut places = vec![0; sorted.len()];
     for ((_, number), place) in sorted.iter().zip(0..) {
         places[*number as usize] = place;
     }
     let first = Some(None).into_iter().chain(numbers.iter().map(Some));
-    shares::map(codes.chunks_mut(share).zip(first), |(codes, numbers)| {
+    parallel::map(codes.chunks_mut(share).zip(first), |(codes, numbers)| {
         for code in codes {
             let number = numbers.map_or(*code, |numbers| numbers[*code as usize]);
             *code = places[number as usize];
@@ -205,7 +208,7 @@ mod tests {
     proptest! {
         #[test]
         fn table_and_hash_agree(ids in prop::collection::vec(-20i64..20, 1..60)) {
-            let (low, high) = bounds(&ids).unwrap();
+            let (low, high) = bounds_of(&ids).unwrap();
             let by_table = tabulate(&ids, low, high.abs_diff(low) as usize + 1);
             prop_assert_eq!(by_table, number_by_hash(&ids[..], ids.len()));
         }

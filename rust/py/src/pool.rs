@@ -1,44 +1,35 @@
-//! The thread pool of this process, and the two ways to run a kernel.
+//! The helping threads of this process, and the two ways to run a kernel.
 //!
 //! The threads are keyed by process id: a forked child finds its parent's, which it does
 //! not have, forgets them and starts its own. The lock is only ever *tried*: a child forked while
-//! another thread held it would wait forever, so on contention the kernel runs without a pool,
-//! which means serially.
+//! another thread held it would wait forever, so on contention the calling thread works alone.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 
 use pyo3::prelude::*;
-use rayon::{ThreadPool, ThreadPoolBuilder};
 use seqrec_core::Error;
-use seqrec_core::crew::{Crew, Helpers};
+use seqrec_core::crew::Crew;
+use seqrec_core::helpers::{Helpers, with_helpers};
 
 use crate::raise::{ConfigError, raise, raise_panic, raise_threads};
 
-/// The threads of one process.
+/// The threads of one process beside the calling one, if there are any.
 struct Pool {
     pid: u32,
-    threads: Arc<Threads>,
-}
-
-/// Those that run a kernel for a waiting caller, and those that help a caller with its batches.
-struct Threads {
-    pool: ThreadPool,
-    helpers: Option<Helpers>,
+    helpers: Option<Arc<Helpers>>,
 }
 
 static POOL: Mutex<Option<Pool>> = Mutex::new(None);
 
-/// Runs a kernel with the interpreter detached, inside the pool, and maps what it refuses.
+/// Runs a kernel with the interpreter detached, on this thread and its helpers, and maps what it
+/// refuses.
 pub(crate) fn run<T: Send>(
     py: Python<'_>,
     kernel: impl FnOnce() -> Result<T, Error> + Send,
 ) -> PyResult<T> {
-    let threads = current()?;
-    guarded(py, || match threads {
-        Some(threads) => threads.pool.install(kernel),
-        None => kernel(),
-    })
+    let helpers = current()?;
+    guarded(py, || with_helpers(helpers, kernel))
 }
 
 /// Runs the kernel of a batch with the interpreter detached: on this thread, which calls helpers
@@ -47,9 +38,10 @@ pub(crate) fn run_batch<T: Send>(
     py: Python<'_>,
     kernel: impl FnOnce(Crew<'_>) -> Result<T, Error> + Send,
 ) -> PyResult<T> {
-    let threads = current()?;
-    let helpers = threads.as_deref().and_then(|t| t.helpers.as_ref());
-    guarded(py, || kernel(helpers.map_or(Crew::ALONE, Crew::with)))
+    let helpers = current()?;
+    guarded(py, || {
+        kernel(helpers.as_deref().map_or(Crew::ALONE, Crew::with))
+    })
 }
 
 fn guarded<T: Send>(
@@ -62,32 +54,27 @@ fn guarded<T: Send>(
         .map_err(raise)
 }
 
-/// The pool of this process, built at its first use; `None` while another thread builds it.
-fn current() -> PyResult<Option<Arc<Threads>>> {
+/// The helpers of this process, started at their first use; none while another thread starts them.
+fn current() -> PyResult<Option<Arc<Helpers>>> {
     let pid = std::process::id();
     let Ok(mut slot) = POOL.try_lock() else {
         return Ok(None);
     };
     if let Some(pool) = slot.as_ref().filter(|pool| pool.pid == pid) {
-        return Ok(Some(Arc::clone(&pool.threads)));
+        return Ok(pool.helpers.clone());
     }
-    let threads = build(default_threads()?)?;
-    // A pool inherited by fork has no threads to stop: dropping it would be wrong.
+    let helpers = build(default_threads()?)?;
+    // Threads inherited by fork are not there to be stopped: dropping them would be wrong.
     std::mem::forget(slot.replace(Pool {
         pid,
-        threads: Arc::clone(&threads),
+        helpers: helpers.clone(),
     }));
-    Ok(Some(threads))
+    Ok(helpers)
 }
 
-fn build(threads: usize) -> PyResult<Arc<Threads>> {
-    let pool = ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .thread_name(|i| format!("seqrec-{i}"))
-        .build();
-    let pool = pool.map_err(|error| raise_threads(&error))?;
+fn build(threads: usize) -> PyResult<Option<Arc<Helpers>>> {
     let helpers = Helpers::new(threads).map_err(|error| raise_threads(&error))?;
-    Ok(Arc::new(Threads { pool, helpers }))
+    Ok(helpers.map(Arc::new))
 }
 
 /// `SEQREC_NUM_THREADS`, or this rank's share of the cores.
@@ -119,17 +106,14 @@ fn set_threads(threads: usize) -> PyResult<()> {
             "threads is {threads}: it must be from 1 to 1024"
         )));
     }
-    let built = build(threads)?;
+    let helpers = build(threads)?;
     let pid = std::process::id();
     let Ok(mut slot) = POOL.try_lock() else {
         return Err(ConfigError::new_err(
             "threads cannot be set while another thread starts the pool",
         ));
     };
-    let before = slot.replace(Pool {
-        pid,
-        threads: built,
-    });
+    let before = slot.replace(Pool { pid, helpers });
     drop(slot);
     match before {
         Some(pool) if pool.pid != pid => std::mem::forget(pool),
@@ -140,7 +124,7 @@ fn set_threads(threads: usize) -> PyResult<()> {
 
 #[pyfunction]
 fn threads() -> PyResult<usize> {
-    Ok(current()?.map_or(1, |threads| threads.pool.current_num_threads()))
+    Ok(current()?.map_or(1, |helpers| helpers.threads()))
 }
 
 /// Adds the functions of this file to the module.

@@ -144,7 +144,8 @@ class _Fault:
         if set(user_ids.tolist()) != set(self.user_ids.tolist()):
             return "the users are others than those of the log"
         users = np.repeat(np.searchsorted(self.user_ids, user_ids), lengths)
-        items = _values(item_ids)[np.asarray(codes)]
+        codes = np.asarray(codes)
+        items = _values(item_ids)[codes - codes.min()]  # each id is somebody's
         if len(items) != len(users):
             return f"{len(items)} events of items, but {len(users)} of users"
         order = np.argsort(users, kind="stable")
@@ -178,7 +179,7 @@ def _seqrec(log: Log) -> Callable[[int], Made]:
         read = Interactions.from_frame(table)
         found = read.sequences()
         offsets = np.append(found.starts, len(found.items))
-        return offsets, found.items - 1, read.user_ids.ids, read.item_ids.ids
+        return offsets, found.items, read.user_ids.ids, read.item_ids.ids
 
     return call
 
@@ -189,7 +190,7 @@ def _seqrec_prepare(log: Log) -> Callable[[int], Made]:
 
     def call(_seed: int) -> Made:
         data = Interactions.from_frame(table).prepare()
-        return data.offsets, data.items - 1, data.user_ids.ids, data.item_ids.ids
+        return data.offsets, data.items, data.user_ids.ids, data.item_ids.ids
 
     return call
 
