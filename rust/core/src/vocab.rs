@@ -47,8 +47,9 @@ pub struct Strings {
 pub fn encode_integers(ids: &[i64]) -> Result<Encoded<Vec<i64>>, Error> {
     // A table of at most four places a row costs less than hashing, in time and in memory.
     let is_wide = |(low, high): (i64, i64)| high.abs_diff(low) >= 4 * ids.len() as u64;
-    let mut bounds = bounds_of(chunk_of(ids, 0))?;
-    if !is_wide(bounds) {
+    let first = chunk_of(ids, 0);
+    let mut bounds = bounds_of(first)?;
+    if first.len() < ids.len() && !is_wide(bounds) {
         bounds = bounds_of(ids)?;
     }
     if is_wide(bounds) {
