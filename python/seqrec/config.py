@@ -224,4 +224,6 @@ def _typed(hint: Any, value: Any, path: str) -> Any:
         return float(value)
     right = isinstance(value, hint) and not (hint is int and isinstance(value, bool))
     check(right, path, value, f"of type {hint.__name__}")
+    if hint is int:
+        check(-(2**63) <= value < 2**63, path, value, "an integer of 64 bits")
     return value

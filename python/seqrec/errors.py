@@ -64,4 +64,5 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether memory ran out: Python's own, a GPU's, or a CPU's, for which torch has no class."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
-    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    said = ("can't allocate memory", "Storage size calculation overflowed")
+    return isinstance(error, RuntimeError) and any(text in str(error) for text in said)

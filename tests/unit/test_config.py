@@ -109,3 +109,9 @@ def test_equal_configs_have_equal_digests():
 def test_a_value_where_a_table_belongs_is_not_lost():
     with pytest.raises(ConfigError, match="option `windows` is 16: it must be a table"):
         config.merge({"windows": 16}, {"windows": {}})
+
+
+@pytest.mark.parametrize("value", [2**63, -(2**63) - 1])
+def test_an_integer_of_more_than_64_bits_is_named(value):
+    with pytest.raises(ConfigError, match=rf"`training\.steps` is {value}: .* of 64 bits"):
+        config.read(Outer, {"training": {"steps": value}})

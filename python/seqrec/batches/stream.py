@@ -76,7 +76,8 @@ class BatchStream(Generic[B]):
         check(0 <= rank < world_size, "rank", rank, f"from 0 to world_size - 1 = {world_size - 1}")
         check(
             world_size <= batch_size < 2**31, "batch_size", batch_size,
-            f"at least world_size = {world_size}: it counts the rows of all ranks together",
+            f"at least world_size = {world_size}, as it counts the rows of all ranks together, and "
+            "below 2^31",
         )  # fmt: skip
         check(0 <= seed < 2**64, "seed", seed, "from 0 to 2**64 - 1")
         self.rows = rows

@@ -43,8 +43,11 @@ class PrepareConfig:
     repeats: Literal["keep", "first", "drop-consecutive"] = "keep"
 
     def __post_init__(self) -> None:
-        check(self.min_user >= 1, "min_user", self.min_user, "at least 1")
-        check(self.min_item >= 1, "min_item", self.min_item, "at least 1")
+        for name in ("min_user", "min_item"):
+            least = getattr(self, name)
+            is_whole = isinstance(least, int | np.integer) and not isinstance(least, bool)
+            rule = "an integer, at least 1 and below 2^31"
+            check(is_whole and 1 <= int(least) < 2**31, name, least, rule)
         check(self.repeats in _POLICIES, "repeats", self.repeats, f"one of {', '.join(_POLICIES)}")
 
 

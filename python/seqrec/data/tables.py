@@ -272,15 +272,18 @@ def _unreadable(path: Path, error: Exception) -> DataError:
 def _arrow_column(frame: Any, name: str, where: Where) -> Any:
     try:
         column = frame.select(name).to_arrow().column(0)
+    except UnicodeEncodeError as error:
+        row = frame[name].to_list().index(error.object)
+        raise DataError(f"{where(row)}: column {name!r} is no valid Unicode: {error}") from None
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
+        row = _first_of_another_type(frame[name].to_list())
+        raise DataError(
+            f"{where(row)}: column {name!r} mixes types or holds what Arrow cannot: {error}"
+        ) from None
     except (pa.ArrowNotImplementedError, TypeError) as error:
         said = error.args[0]
         raise DataError(
             f"{where(0)}: column {name!r} is of a type without a place in Arrow: {said}"
-        ) from None
-    except (pa.ArrowInvalid, OverflowError) as error:
-        row = _first_of_another_type(frame[name].to_list())
-        raise DataError(
-            f"{where(row)}: column {name!r} mixes types or holds what Arrow cannot: {error}"
         ) from None
     return column if isinstance(column, pa.ChunkedArray) else pa.chunked_array([column])
 

@@ -157,7 +157,10 @@ class Vocabulary:
         return cls.from_strings(offsets, data)
 
     def _same_kind(self, values: list[Any]) -> Any:
-        """The values as an Arrow array of the type of the ids; an integer beyond int64 is null."""
+        """The values as an Arrow array of the type of the ids.
+
+        What no id can be is null: an integer beyond int64, text that is no valid Unicode.
+        """
         kind = int | np.integer if self.is_integer else str
         for place, value in enumerate(values):
             if not isinstance(value, kind) or isinstance(value, bool):
@@ -167,6 +170,8 @@ class Vocabulary:
                 )
         if self.is_integer:
             values = [v if _INT64.min <= v <= _INT64.max else None for v in values]
+        elif any(map(_has_surrogate, values)):
+            values = [None if _has_surrogate(v) else v for v in values]
         return pa.array(values, type=self.ids.type)
 
     def _first_not_below(self, wanted: Any) -> NDArray[np.int64]:
@@ -183,6 +188,11 @@ class Vocabulary:
             low = np.where(open_ & below, middle + 1, low)
             high = np.where(open_ & ~below, middle, high)
         return low
+
+
+def _has_surrogate(text: str) -> bool:
+    """Whether half a character stands alone in a text, as JSON can have it, and UTF-8 cannot."""
+    return not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text)
 
 
 def load_array(path: Path, dtype: np.dtype, mmap: bool) -> NDArray[Any]:

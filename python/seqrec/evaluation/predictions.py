@@ -13,6 +13,7 @@ from typing import Any
 
 import narwhals as nw
 import numpy as np
+from narwhals.exceptions import DuplicateError
 from numpy.typing import NDArray
 
 from seqrec.config import check
@@ -192,23 +193,27 @@ def _table(frame: Any) -> nw.DataFrame[Any]:
     """The frame as narwhals reads it: with all columns, and with rows."""
     try:
         table = nw.from_native(frame, eager_only=True)
+        columns = table.columns
+    except DuplicateError as error:
+        said = " ".join(str(error).split())  # on one line
+        raise DataError(f"the predictions have a column twice: {said}") from None
     except TypeError:
         raise DataError(
             f"the predictions are of the type {type(frame).__name__}: give a table of pandas, "
             "polars or Arrow"
         ) from None
-    missing = [name for name in COLUMNS if name not in table.columns]
+    missing = [name for name in COLUMNS if name not in columns]
     if missing:
-        raise DataError(f"the predictions lack the column `{missing[0]}`; found: {table.columns}")
+        raise DataError(f"the predictions lack the column `{missing[0]}`; found: {columns}")
     if not len(table):
-        raise DataError(f"the predictions have no row, only the columns {table.columns}")
+        raise DataError(f"the predictions have no row, only the columns {columns}")
     return table
 
 
 def _numbers(values: NDArray[Any]) -> NDArray[np.float64]:
     try:
         return np.asarray(values, dtype=np.float64)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         row = next(row for row, value in enumerate(values) if not _is_number(value))
         raise DataError(
             f"the column `score` of the predictions has {values[row]!r} (row {row}), no number"
@@ -218,7 +223,7 @@ def _numbers(values: NDArray[Any]) -> NDArray[np.float64]:
 def _is_number(value: Any) -> bool:
     try:
         float(value)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return False
     return True
 

@@ -62,6 +62,10 @@ def host_scores(scores: Scores) -> NDArray[np.float32]:
 
 def check_shape(scores: Scores, shape: tuple[int, int]) -> None:
     """Raises DataError unless the scorer gave one score for each user and column."""
+    if not isinstance(scores, np.ndarray | torch.Tensor):
+        raise DataError(
+            f"the scorer gave a {type(scores).__name__}: it must give a NumPy array or a tensor"
+        )
     if tuple(scores.shape) != shape:
         raise DataError(
             f"the scorer gave scores of shape {tuple(scores.shape)}, but {shape} is needed: "

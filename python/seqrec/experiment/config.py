@@ -6,6 +6,7 @@ are not part of its config, so that setting one is an error instead of a knob th
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -103,7 +104,7 @@ class StartConfig:
     def __post_init__(self) -> None:
         fits = self.window is None or 1 <= self.window <= MAX_WINDOW
         config.check(fits, "start.window", self.window, f"from 1 to {MAX_WINDOW}")
-        config.check(self.std > 0, "start.std", self.std, "above 0")
+        config.check(0 < self.std < math.inf, "start.std", self.std, "above 0, and finite")
         named = ("popularity", "zero")
         config.check(self.biases in named, "start.biases", self.biases, f"one of {named}")
 
@@ -121,8 +122,8 @@ class RelevanceConfig:
 
     def __post_init__(self) -> None:
         config.check(
-            self.targets_per_user >= 1,
-            "relevance.targets_per_user", self.targets_per_user, "at least 1",
+            1 <= self.targets_per_user < 2**31,
+            "relevance.targets_per_user", self.targets_per_user, "at least 1 and below 2^31",
         )  # fmt: skip
 
 

@@ -128,7 +128,9 @@ def fit(
 
 
 def _given(options: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in options.items() if value is not None}
+    """Those that are not None; NumPy's numbers as Python's."""
+    given = {key: value for key, value in options.items() if value is not None}
+    return {k: v.item() if isinstance(v, np.generic) else v for k, v in given.items()}
 
 
 def fit_layers(

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from seqrec import config as configs
 from seqrec.data import Dataset, Split
 from seqrec.errors import CheckpointError, ConfigError, DataError
@@ -22,7 +24,6 @@ from seqrec.training import (
     load_artifact,
     load_document,
     open_state,
-    seeded,
 )
 from seqrec.training.journal import LOG
 
@@ -60,9 +61,10 @@ def load(folder: str | Path, *, dataset: Dataset | None = None, device: str = "a
     except ConfigError as error:
         raise CheckpointError(f"{place} is not of this version of seqrec: {error}") from None
     vocabulary = item_ids(items)
-    with seeded(0):  # its weights are replaced; the caller's generator stays where it is
+    with torch.device("meta"):  # nothing is drawn for weights that come from the file
         model = new_model(run_config, len(vocabulary))
     check_state(model, weights, source=str(place))
+    model.to_empty(device="cpu")
     model.load_state_dict(weights)
     return Run(
         config=run_config,

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from seqrec import _core
@@ -63,9 +64,8 @@ def new_sequences(
 
     Raises:
         DataError: for an unknown item where `unknown` is "error"; names the sequence and the item.
-        ConfigError: for an unknown policy, or for text or a set where a list of items is meant.
+        ConfigError: for text or a set where a list of items is meant.
     """
-    check(unknown in ("skip", "error"), "unknown", unknown, "'skip' or 'error'")
     sequences = _lists(sequences, "sequences")
     raw = [item for sequence in sequences for item in sequence]
     rows = np.repeat(np.arange(len(sequences)), [len(sequence) for sequence in sequences])
@@ -109,7 +109,8 @@ def _ids(ids: Iterable[Any], what: str) -> list[Any]:
     """The ids as a list; text would be taken for a list of its characters."""
     is_list = isinstance(ids, Iterable) and not isinstance(ids, str | bytes)
     check(is_list, what, ids, "a list of ids")
-    return list(ids)
+    arrow: Any = ids  # whose scalars are no ids
+    return arrow.to_pylist() if isinstance(ids, pa.Array | pa.ChunkedArray) else list(ids)
 
 
 def _lists(lists: Iterable[Iterable[Any]], what: str) -> list[list[Any]]:

@@ -248,6 +248,7 @@ class Run:
         sequences: Iterable[Iterable[Any]] | None,
         unknown: recommending.UnknownPolicy,
     ) -> recommending.Queries:
+        configs.check(unknown in ("skip", "error"), "unknown", unknown, "'skip' or 'error'")
         if sequences is not None:
             return recommending.new_sequences(self.item_ids, sequences, unknown)
         if self.dataset is None:

@@ -14,6 +14,8 @@ FREE_ON_RESUME = frozenset(
     {"max_minutes", "save_every_steps", "log_every", "device", "threads", "progress", "tensorboard"}
 )
 
+MOST_THREADS = 1024
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainConfig:
@@ -73,7 +75,8 @@ class TrainConfig:
             self._at_least(name, 0)
         for name in ("batch_size", "eval_every", "log_every", "patience", "save_every_steps"):
             self._at_least(name, 1)
-        self._at_least("threads", 1)
+        few = self.threads is None or 1 <= self.threads <= MOST_THREADS
+        self._check(few, "threads", f"from 1 to {MOST_THREADS}")
         for name in ("lr", "weight_decay", "clip"):
             finite = 0 <= getattr(self, name) < float("inf")
             self._check(finite, name, "a finite number, at least 0")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import platform
 import statistics
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -15,6 +17,18 @@ import torch
 from torch import Tensor
 
 from seqrec.errors import ConfigError, ResourceError
+
+# Torch has one generator a device for all threads of a process: who draws from it keeps it for as
+# long as the draws have to follow each other. A child forked meanwhile has a lock of its own.
+_drawing = threading.RLock()
+
+
+def _renew_lock() -> None:
+    global _drawing
+    _drawing = threading.RLock()
+
+
+os.register_at_fork(after_in_child=_renew_lock)
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -114,7 +128,7 @@ def seeded(
     """Within it torch draws (weights, dropout) from a stream of the run's own.
 
     The caller's generators, which are global in torch, continue afterwards as if nothing had been
-    drawn.
+    drawn. Another thread that asks for the same waits until then.
 
     Args:
         seed: the run's seed.
@@ -133,11 +147,12 @@ def seeded(
 @contextmanager
 def preserved(device: torch.device | None = None) -> Iterator[None]:
     """Whatever is drawn within it, the generators continue afterwards from where they are now."""
-    before = generator_states(device)
-    try:
-        yield
-    finally:
-        set_generator_states(device, before)
+    with _drawing:
+        before = generator_states(device)
+        try:
+            yield
+        finally:
+            set_generator_states(device, before)
 
 
 def generator_states(device: torch.device | None) -> dict[str, Tensor]:

@@ -80,12 +80,13 @@ def train(
     device = choose_device(config.device)
     ranks = Ranks(device)
     with ExitStack() as stack:
+        # First, as it waits for a run of another thread, whose number of threads is not ours.
+        stack.enter_context(seeded(config.seed, device=device, purpose="train", rank=ranks.rank))
         stack.enter_context(thread_limit(config.threads))
         interrupts = Interrupts()
         if folder is not None:
             _claim(folder, stack, ranks, resume=resume, overwrite=overwrite)
             stack.enter_context(interrupts)
-        stack.enter_context(seeded(config.seed, device=device, purpose="train", rank=ranks.rank))
         model.to(device)
         ranks.same_start(model)
         run = Run(

@@ -80,6 +80,12 @@ def test_a_column_that_arrow_does_not_know_is_named(column):
         Interactions.from_frame(frame)
 
 
+def test_half_a_character_is_named_with_its_row():
+    halves = pd.Series(["a", "\ud800"], dtype=object)
+    with pytest.raises(DataError, match=r"row 1 .*: column 'item_id' is no valid Unicode"):
+        Interactions.from_frame(pd.DataFrame({"user_id": [1, 2], "item_id": halves}))
+
+
 def test_a_column_of_mixed_types_names_the_first_other_row():
     frame = pd.DataFrame({"user_id": pd.Series([1, 2, "x"], dtype=object), "item_id": [1, 2, 3]})
     with pytest.raises(DataError, match=r"row 2 .*: column 'user_id' mixes types"):

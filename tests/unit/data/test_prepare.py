@@ -112,7 +112,11 @@ def test_a_filter_that_leaves_nothing_tells_its_rounds(make_log):
         log.prepare(PrepareConfig(min_user=2, min_item=2))
 
 
-@pytest.mark.parametrize("wrong", [{"min_user": 0}, {"min_item": -1}, {"repeats": "drop"}])
+@pytest.mark.parametrize(
+    "wrong",
+    [{"min_user": 0}, {"min_item": -1}, {"min_item": 2.5}, {"min_item": "2"}, {"min_user": True},
+     {"min_user": 2**31}, {"repeats": "drop"}],
+)  # fmt: skip
 def test_wrong_options_are_named(wrong):
     with pytest.raises(ConfigError, match=next(iter(wrong))):
         PrepareConfig(**wrong)

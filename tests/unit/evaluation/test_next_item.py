@@ -10,6 +10,7 @@ from seqrec.data.split import Part
 from seqrec.errors import ConfigError, DataError
 from seqrec.evaluation.baselines import Popularity
 from seqrec.evaluation.next_item import EvalConfig, compare_next_item, evaluate_next_item
+from seqrec.evaluation.scorers import check_shape
 from unit.evaluation.toy_split import Table, random_split, toy_split
 
 # user 0: input of the test [1, 2], target 3; user 1: input [2, 3], target 4
@@ -126,6 +127,11 @@ def test_an_empty_part_is_an_error():
     part = Part("test", nobody, split.test.inputs, nobody)
     with pytest.raises(DataError, match="0 users evaluated"):
         evaluate_next_item(Table(SCORES), split, part, EvalConfig(k=3))
+
+
+def test_scores_that_are_no_array_name_their_type():
+    with pytest.raises(DataError, match="the scorer gave a list: it must give a NumPy array"):
+        check_shape([[0.0]], (1, 1))
 
 
 def test_scores_of_another_catalogue_name_both_shapes():

@@ -100,12 +100,18 @@ def test_a_missing_column_is_named():
         judge(pd.DataFrame({"user_id": [100], "item_id": [30]}))
 
 
+def test_a_column_that_is_there_twice_is_named():
+    twice = pd.DataFrame([[100, 30, 1.0, 2.0]], columns=["user_id", "item_id", "score", "score"])
+    with pytest.raises(DataError, match=r"have a column twice: .*'score' 2 times"):
+        judge(twice)
+
+
 def test_a_score_that_is_not_finite_is_refused():
     with pytest.raises(DataError, match=r"user 100 and item 30 \(row 0\) is nan"):
         judge(frame((100, 30, math.nan)))
 
 
-@pytest.mark.parametrize("wrong", ["high", [0.5]])
+@pytest.mark.parametrize("wrong", ["high", [0.5], 10**400])
 def test_a_score_that_is_no_number_is_named_with_its_row(wrong):
     with pytest.raises(DataError, match=r"column `score` .* has .* \(row 1\), no number"):
         judge(frame((100, 30, "0.5"), (101, 40, wrong)))

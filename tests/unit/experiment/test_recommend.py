@@ -6,6 +6,7 @@ import tracemalloc
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 import seqrec as sr
@@ -88,9 +89,21 @@ def test_a_filter_that_is_neither_on_nor_off_is_refused(run, filter_seen):
         run.recommend(users=[1], filter_seen=filter_seen)
 
 
-def test_another_policy_is_refused():
+@pytest.mark.parametrize("asked", [{"users": [1]}, {"sequences": [[10]]}])
+def test_another_policy_is_refused(run, asked):
     with pytest.raises(ConfigError, match="`unknown` is 'drop'"):
-        new_sequences(IDS, [[10]], "drop")
+        run.recommend(**asked, unknown="drop")
+
+
+def test_half_a_character_is_an_item_that_nobody_knows():
+    ids = Vocabulary.from_strings(np.array([0, 1, 3]), np.frombuffer("aé".encode(), np.uint8))
+    queries = new_sequences(ids, [["é", "\ud800", "a"]], "skip")
+    assert (histories(queries), queries.unknown_items) == ([[2, 1]], 1)
+
+
+def test_lists_of_arrow_are_lists(run):
+    asked = {"users": pa.array([1, 2]), "k": 2}
+    pd.testing.assert_frame_equal(run.recommend(**asked), run.recommend(users=[1, 2], k=2))
 
 
 def test_named_items_are_taken_once_and_must_be_known():

@@ -92,6 +92,14 @@ def test_the_best_weights_alone_are_those_of_an_unfinished_run(split, copied, tm
     assert loaded.evaluate().label == "lstm (unfinished)"
 
 
+def test_loading_draws_nothing(finished):
+    before = torch.get_rng_state()
+    loaded = sr.load(finished.folder)
+    assert torch.equal(torch.get_rng_state(), before)
+    for name, tensor in finished.model.state_dict().items():
+        assert torch.equal(loaded.model.state_dict()[name], tensor)
+
+
 def test_a_name_is_no_data_set(finished):
     with pytest.raises(ConfigError, match=r"`dataset` is 'a str': .*Dataset\.load\(folder\)"):
         sr.load(finished.folder, dataset="data")

@@ -6,6 +6,8 @@ import math
 import os
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -144,8 +146,9 @@ def test_frozen_parameters_are_left_out():
         ("epochs", -1), ("batch_size", 0), ("lr", float("nan")), ("lr", -1.0), ("lr", float("inf")),
         ("betas", (0.9,)), ("betas", (0.9, 1.0)), ("clip", -1.0), ("ema", 1.0), ("eval_every", 0),
         ("patience", 0), ("max_minutes", 0.0), ("save_every_steps", 0), ("log_every", 0),
-        ("seed", -1), ("threads", 0), ("schedule", "linear"), ("precision", "fp16"),
-        ("monitor", "speed"), ("max_steps", -1), ("warmup_steps", -1), ("weight_decay", -0.1),
+        ("seed", -1), ("threads", 0), ("threads", 1025), ("schedule", "linear"),
+        ("precision", "fp16"), ("monitor", "speed"), ("max_steps", -1), ("warmup_steps", -1),
+        ("weight_decay", -0.1),
     ],
 )  # fmt: skip
 def test_option_out_of_range_is_named(option, value):
@@ -207,6 +210,18 @@ def test_caller_continues_as_if_nothing_was_drawn():
     with preserved():
         torch.rand(9)
     assert torch.equal(torch.rand(4), expected)
+
+
+def test_who_draws_keeps_the_generator_from_other_threads():
+    def drawn(seed):
+        with seeded(seed):
+            begun.wait(timeout=0.05)  # another thread has its chance, which it must not have
+            return [torch.rand(1).item() for _ in range(50)]
+
+    begun = threading.Event()
+    alone = [drawn(seed) for seed in range(4)]
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(drawn, range(4))) == alone
 
 
 def test_second_run_in_a_folder_names_the_first(tmp_path):
