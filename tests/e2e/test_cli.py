@@ -61,6 +61,13 @@ def test_evaluate_prints_intervals_and_protocol(place):
     assert report["protocol"]["split"] == "leave_one_out"
 
 
+def test_lists_made_from_whole_histories_are_doubted(place):
+    seqrec("recommend", "run", "--data", "data", "-k", 10, "--out", "late.parquet", cwd=place)
+    _, said = seqrec("evaluate", "data", "--predictions", "late.parquet", "--task", "next_item",
+                     cwd=place)  # fmt: skip
+    assert "no list holds its target" in said
+
+
 def test_own_lists_judged_as_predictions_give_the_evaluated_hit_rate(place):
     valid = pd.read_parquet(place / "parts" / "train.parquet")
     valid.to_csv(place / "histories.csv", index=False)

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from importlib.metadata import version
 
 import pytest
 
@@ -28,6 +29,11 @@ def test_the_command_line_is_there_without_its_script():
     ended = subprocess.run(command, env=PLAIN, capture_output=True, text=True, timeout=60)
     assert ended.returncode == 0, ended.stderr
     assert "Sequential recommendation" in ended.stdout
+
+
+def test_the_version_is_told():
+    done = subprocess.run([*PROGRAM, "--version"], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (0, f"seqrec {version('seqrec')}\n")
 
 
 def seconds_of_cpu(*command):

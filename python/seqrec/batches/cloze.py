@@ -26,7 +26,8 @@ class ClozeConfig:
 
     Attributes:
         mask_prob: probability that an item is hidden; at least one of a row is.
-        last_only_prob: share of the rows that hide their last item alone, as at inference.
+        last_only_prob: share of the rows that hide their last item alone, as at inference; 1 with
+            `windows.windows` "prefixes".
         keep_prob: probability that a hidden item stays itself (it is a target all the same).
         random_prob: probability that a hidden item becomes a uniform item.
     """

@@ -68,7 +68,7 @@ class Card:
         return bool(self.protocol.get(REFIT))
 
 
-def read_card(folders: Sequence[Path], data: Path | None = None) -> Card:
+def read_card(folders: Sequence[str | Path], data: str | Path | None = None) -> Card:
     """The card of runs that are on disk.
 
     Args:
@@ -81,11 +81,12 @@ def read_card(folders: Sequence[Path], data: Path | None = None) -> Card:
         DataError: if the data set is not the one of the runs.
         CheckpointError: if a run is damaged or not there.
     """
+    folders = [Path(folder) for folder in folders]
     runs = [load(folder, device="cpu") for folder in folders]
     first = runs[0]
     for (one, at), (other, beside) in combinations(zip(runs, folders, strict=True), 2):
         _check_same_recipe(one, other, f"{at} and {beside}")
-    dataset = None if data is None else _dataset(data, first)
+    dataset = None if data is None else _dataset(Path(data), first)
     reports = {part: _report(runs, part) for part in ("valid", "test")}
     return Card(
         source=str(folders[0]),
@@ -103,7 +104,7 @@ def read_card(folders: Sequence[Path], data: Path | None = None) -> Card:
         reports={part: report for part, report in reports.items() if report is not None},
         test_readings=max(run.test_readings for run in runs),
         audit={} if dataset is None else dataset.audit,
-        data="" if data is None else data.resolve().name,
+        data="" if data is None else Path(data).resolve().name,
     )
 
 

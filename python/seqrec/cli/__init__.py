@@ -63,9 +63,20 @@ app.command("bench")(bench.bench)
 app.command("doctor")(doctor.doctor)
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"seqrec {version('seqrec')}")
+        raise typer.Exit
+
+
 @app.callback()
 def _root(
     debug: bool = typer.Option(False, "--debug", help="Show tracebacks of refused input too."),
+    _version: bool = typer.Option(
+        False, "--version", help="Show the version.", is_eager=True, callback=_show_version
+    ),
 ) -> None:
     if debug:
         os.environ["SEQREC_DEBUG"] = "1"

@@ -66,4 +66,8 @@ def simulate(
     )
     frame = simulation.simulate(settings).to_pandas()
     write_table(out, pa.Table.from_pandas(frame, preserve_index=False))
-    typer.echo(f"{out}: {settings.users:,} users, {settings.items:,} items, {len(frame):,} actions")
+    taken = frame["item_id"].nunique()
+    typer.echo(
+        f"{out}: {settings.users:,} users, {len(frame):,} actions on {taken:,} of "
+        f"{settings.items:,} items"
+    )

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from seqrec.cli.options import Cuts, Format, Output, PartName, Question, SplitName
+
+if TYPE_CHECKING:
+    from seqrec.evaluation import NextItemResult, RelevanceResult
 
 
 def evaluate(
@@ -52,6 +55,7 @@ def evaluate(
         judged = cut.part(part.value)
         frame = read_parquet(predictions)
         result = judge(frame, cut, judged, task.value)
+        _doubt(result)
         if per_user is not None:
             result.write(per_user, dataset.user_ids, dataset.item_ids)
         report = result.report(predictions.name)
@@ -63,6 +67,21 @@ def evaluate(
         Format.JSON: report.to_json,
     }
     typer.echo(shown[output]())
+
+
+def _doubt(result: NextItemResult | RelevanceResult) -> None:
+    """Says what lists without any target are: mostly those of somebody who knew the targets."""
+    import numpy as np
+
+    from seqrec.evaluation import NextItemResult
+
+    if isinstance(result, NextItemResult) and not np.isfinite(result.ranks).any():
+        typer.echo(
+            "no list holds its target: `recommend --data` reads whole histories, and leaves out "
+            "what is judged here; make lists from the histories before it (docs/python.md, Lists "
+            "that can be judged)",
+            err=True,
+        )
 
 
 def read_parquet(path: Path) -> Any:

@@ -31,7 +31,8 @@ def recommend(
         typer.Option(help="CSV or Parquet of user_id, item_id[, timestamp]: many new sequences."),
     ] = None,
     data: Annotated[
-        Path | None, typer.Option(help="Prepared data set, for the histories of known users.")
+        Path | None,
+        typer.Option(help="Prepared data set: known users, after all that they have taken."),
     ] = None,
     user: Annotated[
         list[str] | None, typer.Option("--user", help="A known user (repeatable) [default: all].")

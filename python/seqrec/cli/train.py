@@ -36,7 +36,9 @@ def train(
     seed: Annotated[int | None, typer.Option(help="training.seed")] = None,
     device: Annotated[str | None, typer.Option(help="training.device: auto, cpu, cuda...")] = None,
     threads: Annotated[int | None, typer.Option(help="training.threads of PyTorch")] = None,
-    max_minutes: Annotated[float | None, typer.Option(help="Stop after so many minutes.")] = None,
+    max_minutes: Annotated[
+        float | None, typer.Option(help="Train so many minutes at most; the report follows.")
+    ] = None,
     settings: Settings = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where the run stopped.")] = False,
     overwrite: Overwrite = False,

@@ -44,7 +44,9 @@ def study_tables(comparisons: Sequence[Comparison], style: str = "text") -> str:
         if comparison.task == "relevance":
             reports = {report.system: report for report in comparison.reports}
             cells = [_cell(reports.get(model)) for model in MODELS]
-            rows.append([f"seqrec, {comparison.data}", *cells])
+            split = comparison.reports[0].protocol["split"]
+            by = "" if split == "leave_one_out" else f", {split}"
+            rows.append([f"seqrec, {comparison.data}{by}", *cells])
     header = ["relevance accuracy", *MODELS]
     if style == "json":
         table = [dict(zip(header, row, strict=True)) for row in rows]

@@ -90,10 +90,12 @@ class StartConfig:
             "random": the model's own initialisation.
         window: how far apart such items may stand; None: 50 places, or fewer where that would be
             more than 2^27 pairs of places; "svd" alone.
-        std: the standard deviation that the vectors are scaled to; "svd" alone.
+        std: the standard deviation that the vectors are scaled to; "svd" alone; 0.03 with
+            `windows.windows` "prefixes", and where the LSTM's vectors are 512 wide by default.
         biases: "popularity": log(N p) of each item, p its share of the training actions and N their
             number, which is the logit without regard to the user. "zero": 0. A model without
-            biases (BERT4Rec with the candidate inside) does not use it.
+            biases (BERT4Rec with the candidate inside) does not use it. "popularity" with
+            `windows.windows` "prefixes".
     """
 
     item_vectors: Literal["svd", "random"] = "svd"

@@ -22,8 +22,9 @@ class TrainConfig:
     """Options of one training run.
 
     Attributes:
-        epochs: passes over the training rows; 0 saves the initial model.
-        batch_size: rows of one step, over all ranks.
+        epochs: passes over the training rows; 0 saves the initial model; 8 with `windows.windows`
+            "prefixes".
+        batch_size: rows of one step, over all ranks; 256 with `windows.windows` "prefixes".
         lr: AdamW's peak learning rate.
         betas: AdamW's two decay rates of the moments.
         weight_decay: AdamW's decoupled decay; matrices alone, BERT4Rec's biases of

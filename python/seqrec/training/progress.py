@@ -70,8 +70,8 @@ class Meter:
                 what = "gradient" if math.isfinite(loss) else "loss"
                 raise DivergenceError(
                     f"the {what} is not finite at step {first + i} (epoch {epoch + 1}): lower "
-                    "training.lr or training.clip, lengthen training.warmup_steps, or use "
-                    "training.precision fp32; the best weights of earlier validations are kept"
+                    "training.lr, set or lower training.clip, lengthen training.warmup_steps, or "
+                    "use training.precision fp32; the best weights of earlier validations are kept"
                 )
             self.interval.steps += 1
             self.interval.targets += int(targets)
