@@ -49,7 +49,7 @@ def test_card_has_the_validation_numbers_with_their_intervals(runs, split):
 
 
 def test_card_reads_no_test_part(run):
-    text = to_markdown(read_card([run]))
+    text = to_markdown(read_card([str(run)]))
     assert "No reading of the test part is on record" in text
     assert re.search(r"\| ndcg@10 .*\| +not known \|", text)
     assert readings(run) == 0

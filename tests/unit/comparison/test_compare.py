@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import shutil
@@ -274,6 +275,14 @@ def test_the_study_stands_beside_uniform_negatives_alone(everything):
     lines = study_tables(everything[0]).splitlines()
     assert lines[2].split() == ["study,", "films", "small", "0.908", "0.841"]
     assert [line for line in lines if line.startswith("seqrec, toy")] == [lines[4]]
+
+
+def test_another_split_stands_beside_the_name_of_the_data(everything):
+    found = next(c for c in everything[0] if c.task == "relevance")
+    protocol = {**found.reports[0].protocol, "split": "global_time"}
+    reports = [dataclasses.replace(report, protocol=protocol) for report in found.reports]
+    table = study_tables([dataclasses.replace(found, reports=reports)])
+    assert "seqrec, toy, global_time" in table
 
 
 def test_a_model_that_was_not_compared_leaves_its_cell_empty(split, everything):
