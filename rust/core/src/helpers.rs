@@ -30,6 +30,8 @@ thread_local! {
 #[derive(Debug)]
 pub struct Helpers {
     pool: ThreadPool,
+    /// How many of them work for somebody, or will at once.
+    at_work: AtomicUsize,
     standing_by: Arc<AtomicUsize>,
     began: Instant,
     /// When the last batch was done, in nanoseconds since `began`.
@@ -51,6 +53,7 @@ impl Helpers {
             .build()?;
         Ok(Some(Self {
             pool,
+            at_work: AtomicUsize::new(0),
             standing_by: Arc::default(),
             began: Instant::now(),
             last: AtomicU64::new(0),
@@ -68,13 +71,16 @@ impl Helpers {
         self.standing_by.load(Ordering::Relaxed)
     }
 
-    /// Calls `mine` on this thread and `theirs` on `called` of them; returns when all are done.
-    pub(crate) fn work(&self, called: usize, mine: impl FnOnce(), theirs: impl Fn() + Sync) {
-        let called = called.min(self.pool.current_num_threads());
+    /// Calls `mine` on this thread and `theirs` on `wanted` of them; returns when all are done.
+    ///
+    /// Those that work for another thread are not called: it may have given them work for seconds.
+    pub(crate) fn work(&self, wanted: usize, mine: impl FnOnce(), theirs: impl Fn() + Sync) {
+        let called = self.claim(wanted);
         let busy = AtomicUsize::new(called);
         self.pool.in_place_scope(|scope| {
             for _ in 0..called {
                 scope.spawn(|_| {
+                    let _done = LessOne(&self.at_work);
                     theirs();
                     busy.fetch_sub(1, Ordering::Release);
                 });
@@ -88,6 +94,20 @@ impl Helpers {
                 std::hint::spin_loop();
             }
         });
+    }
+
+    /// Takes as many as are free, `wanted` at most.
+    fn claim(&self, wanted: usize) -> usize {
+        let all = self.pool.current_num_threads();
+        let mut claimed = 0;
+        let claim = |at_work| {
+            claimed = wanted.min(all - at_work);
+            Some(at_work + claimed)
+        };
+        let _ = self
+            .at_work
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, claim);
+        claimed
     }
 
     /// Calls `fill`, which fills a batch; lets all stand by if the one before was not long ago.
@@ -111,6 +131,15 @@ impl Helpers {
             let standing_by = Arc::clone(&self.standing_by);
             self.pool.spawn(move || stand_by(&standing_by));
         }
+    }
+}
+
+/// Counts one less in the end, also behind work that panics.
+struct LessOne<'a>(&'a AtomicUsize);
+
+impl Drop for LessOne<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -148,6 +177,8 @@ impl Drop for Restored {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Barrier;
+
     use super::*;
 
     #[test]
@@ -160,6 +191,28 @@ mod tests {
         );
         assert!(at_hand().is_none());
         assert!(Helpers::new(1).unwrap().is_none());
+    }
+
+    #[test]
+    fn helpers_of_another_thread_are_not_waited_for() {
+        let helpers = Helpers::new(2).unwrap().unwrap();
+        let (begun, ended) = (Barrier::new(3), Barrier::new(3));
+        let wait = || {
+            begun.wait();
+            ended.wait();
+        };
+        let calls = AtomicUsize::new(0);
+        let count = || {
+            calls.fetch_add(1, Ordering::Relaxed);
+        };
+        std::thread::scope(|scope| {
+            scope.spawn(|| helpers.work(1, wait, wait));
+            begun.wait(); // the other thread and its helper wait now, too
+            helpers.work(1, count, count);
+            ended.wait();
+        });
+        assert_eq!(calls.into_inner(), 1);
+        assert_eq!(helpers.claim(9), 1); // it is free again
     }
 
     #[test]
