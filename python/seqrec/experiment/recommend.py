@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Set
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -117,7 +117,12 @@ def _lists(lists: Iterable[Iterable[Any]], what: str) -> list[list[Any]]:
     """Lists of ids in their order, which a set has lost."""
     found = []
     for row, ids in enumerate(_ids(lists, what)):
-        check(not isinstance(ids, Set), f"{what}[{row}]", ids, "a list of ids in their order")
+        check(
+            not isinstance(ids, set | frozenset),
+            f"{what}[{row}]",
+            ids,
+            "a list of ids in their order",
+        )
         found.append(_ids(ids, f"{what}[{row}]"))
     return found
 
