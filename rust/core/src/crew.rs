@@ -119,12 +119,7 @@ where
         let backwards = || queue.work(Queue::last, &mut (self.scratch)(), &self.find, &self.row);
         match self.crew.0.filter(|_| pieces > 1) {
             Some(helpers) => helpers.fill_batch(|| {
-                let called = worth_calling(helpers, pieces, bytes);
-                if called == 0 {
-                    forwards();
-                } else {
-                    helpers.work(called, forwards, backwards);
-                }
+                helpers.work(worth_calling(helpers, pieces, bytes), forwards, backwards);
             }),
             None => forwards(),
         }

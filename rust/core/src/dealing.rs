@@ -37,9 +37,7 @@ pub(crate) fn group(
     let n = users.len();
     let buckets = Buckets::new(n, n_users);
     let share = n.div_ceil(parallel::threads()).max(1);
-    let rows = (0..n)
-        .step_by(share)
-        .map(|start| start..n.min(start + share));
+    let rows = parallel::ranges(n, share);
     let counts = parallel::map(rows.clone(), |rows| buckets.count(users, rows));
     let counts = counts.into_iter().collect::<Result<Vec<_>, _>>()?;
     let totals: Vec<usize> = (0..buckets.n)
@@ -60,12 +58,11 @@ pub(crate) fn group(
         let parts = parallel::map(rows.clone().zip(&counts), |(rows, counts)| {
             buckets.deal(users, rows, &pass, &counts[pass.clone()], event)
         });
-        let outs = outs.by_ref().take(pass.len()).collect();
-        parallel::for_each_with(outs, Scratch::default, |scratch, bucket, out| {
+        let outs = outs.by_ref().take(pass.len()).enumerate();
+        parallel::map_with(outs, Scratch::default, |scratch, (bucket, out)| {
             let events: Vec<&[Event]> = parts.iter().map(|part| part.bucket(bucket)).collect();
             scratch.sort(&events, out);
-            Ok(())
-        })?;
+        });
     }
     Ok(grouped)
 }

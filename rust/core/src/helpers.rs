@@ -76,6 +76,9 @@ impl Helpers {
     /// Those that work for another thread are not called: it may have given them work for seconds.
     pub(crate) fn work(&self, wanted: usize, mine: impl FnOnce(), theirs: impl Fn() + Sync) {
         let called = self.claim(wanted);
+        if called == 0 {
+            return mine();
+        }
         let busy = AtomicUsize::new(called);
         self.pool.in_place_scope(|scope| {
             for _ in 0..called {

@@ -8,6 +8,7 @@
 //! Batches are too short for this: a [`Crew`](crate::crew::Crew) fills them.
 
 use std::cmp::Ordering;
+use std::ops::Range;
 use std::sync::Mutex;
 
 use crate::Error;
@@ -30,11 +31,9 @@ pub fn map_rows<T: Send>(
     n: usize,
     row: impl Fn(usize) -> Result<T, Error> + Sync,
 ) -> Result<Vec<T>, Error> {
-    let piece = rows_of_a_piece(n);
-    let pieces = (0..n)
-        .step_by(piece)
-        .map(|start| start..n.min(start + piece));
-    let parts = map(pieces, |rows| rows.map(&row).collect::<Result<Vec<_>, _>>());
+    let parts = map(ranges(n, rows_of_a_piece(n)), |rows| {
+        rows.map(&row).collect::<Result<Vec<_>, _>>()
+    });
     let mut results = Vec::with_capacity(n);
     for part in parts {
         results.extend(part?);
@@ -65,6 +64,13 @@ pub fn fill_rows<T: Send>(
     done.into_iter().collect()
 }
 
+/// `0..n` in ranges of `piece` each, of which the last may be shorter.
+pub(crate) fn ranges(n: usize, piece: usize) -> impl Iterator<Item = Range<usize>> + Clone {
+    (0..n)
+        .step_by(piece)
+        .map(move |start| start..n.min(start + piece))
+}
+
 fn rows_of_a_piece(n: usize) -> usize {
     let pieces = match threads() {
         1 => 1,
@@ -78,32 +84,32 @@ pub(crate) fn map<P: Send, T: Send>(
     pieces: impl IntoIterator<Item = P>,
     work: impl Fn(P) -> T + Sync,
 ) -> Vec<T> {
-    let pieces: Vec<P> = pieces.into_iter().collect();
-    let mut results: Vec<Option<T>> = pieces.iter().map(|_| None).collect();
-    let pieces = pieces.into_iter().zip(&mut results).collect();
-    for_each(
-        pieces,
-        || (),
-        |(), (piece, result)| *result = Some(work(piece)),
-    );
-    results.into_iter().flatten().collect()
+    map_with(pieces, || (), |(), piece| work(piece))
 }
 
-/// Calls `work(scratch, i, pieces[i])` on each piece; each thread makes one scratch.
-///
-/// # Errors
-/// The error of the lowest failing piece, whatever the number of threads.
-pub(crate) fn for_each_with<P: Send, S>(
-    pieces: Vec<P>,
+/// As [`map`], with something that each thread makes for itself and keeps for the call.
+pub(crate) fn map_with<P: Send, S, T: Send>(
+    pieces: impl IntoIterator<Item = P>,
     scratch: impl Fn() -> S + Sync,
-    work: impl Fn(&mut S, usize, P) -> Result<(), Error> + Sync,
-) -> Result<(), Error> {
-    let mut results = vec![Ok(()); pieces.len()];
-    let pieces = pieces.into_iter().zip(&mut results).enumerate().collect();
-    for_each(pieces, scratch, |scratch, (i, (piece, result))| {
-        *result = work(scratch, i, piece);
-    });
-    results.into_iter().collect()
+    work: impl Fn(&mut S, P) -> T + Sync,
+) -> Vec<T> {
+    let pieces: Vec<P> = pieces.into_iter().collect();
+    let others = pieces.len().saturating_sub(1);
+    let mut results: Vec<Option<T>> = pieces.iter().map(|_| None).collect();
+    let left = Mutex::new(pieces.into_iter().zip(&mut results));
+    // Whoever is free takes the next piece.
+    let next = || locked(&left).next();
+    let work = || {
+        let mut scratch = scratch();
+        while let Some((piece, result)) = next() {
+            *result = Some(work(&mut scratch, piece));
+        }
+    };
+    match at_hand().filter(|_| others > 0) {
+        Some(helpers) => helpers.work(others, work, work),
+        None => work(),
+    }
+    results.into_iter().flatten().collect()
 }
 
 /// Sorts values; equal ones are the same.
@@ -114,27 +120,6 @@ pub(crate) fn sort_by<T: Send>(values: &mut [T], compare: impl Fn(&T, &T) -> Ord
     });
     if piece < values.len() {
         values.sort_by(compare); // it finds the runs that are sorted, and merges them
-    }
-}
-
-/// Calls `work` on each piece: whoever is free takes the next one.
-fn for_each<P: Send, S>(
-    pieces: Vec<P>,
-    scratch: impl Fn() -> S + Sync,
-    work: impl Fn(&mut S, P) + Sync,
-) {
-    let others = pieces.len().saturating_sub(1);
-    let left = Mutex::new(pieces.into_iter());
-    let next = || locked(&left).next();
-    let work = || {
-        let mut scratch = scratch();
-        while let Some(piece) = next() {
-            work(&mut scratch, piece);
-        }
-    };
-    match at_hand().filter(|_| others > 0) {
-        Some(helpers) => helpers.work(others, work, work),
-        None => work(),
     }
 }
 
@@ -172,9 +157,9 @@ mod tests {
         for found in by_any_number(|| map_rows(1000, fail_from_37)) {
             assert_eq!(found, Err(lowest.clone()));
         }
-        let pieces: Vec<usize> = (0..1000).collect();
         for found in by_any_number(|| {
-            for_each_with(pieces.clone(), || (), |(), i, _| fail_from_37(i).map(drop))
+            let found = map_with(0..1000, || (), |(), i| fail_from_37(i).map(drop));
+            found.into_iter().collect::<Result<(), _>>()
         }) {
             assert_eq!(found, Err(lowest.clone()));
         }

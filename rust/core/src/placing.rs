@@ -59,9 +59,7 @@ pub(crate) fn place(
 fn cut(n_rows: usize, n_users: usize) -> impl Iterator<Item = Range<usize>> + Clone {
     let most = (n_rows / n_users.max(1)).max(1);
     let share = n_rows.div_ceil(parallel::threads().min(most)).max(1);
-    (0..n_rows)
-        .step_by(share)
-        .map(move |start| start..n_rows.min(start + share))
+    parallel::ranges(n_rows, share)
 }
 
 /// How many of some rows each user has.
