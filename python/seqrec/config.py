@@ -37,9 +37,13 @@ def read(cls: type[T], table: Mapping[str, Any], path: str = "") -> T:
             raise unknown_key(f"{path}{key}", key, _places(key, hints) or names)
     values = {key: _typed(hints[key], value, f"{path}{key}") for key, value in table.items()}
     try:
-        return cls(**values)
+        found = cls(**values)
     except TypeError as error:
         raise ConfigError(f"{path or 'config'}: {error}") from None
+    for key, value in values.items():  # whatever the class lets pass
+        if isinstance(value, int):
+            check(-(2**63) <= value < 2**63, f"{path}{key}", value, "an integer of 64 bits")
+    return found
 
 
 def _places(key: str, hints: Mapping[str, Any]) -> list[str]:
@@ -224,6 +228,4 @@ def _typed(hint: Any, value: Any, path: str) -> Any:
         return float(value)
     right = isinstance(value, hint) and not (hint is int and isinstance(value, bool))
     check(right, path, value, f"of type {hint.__name__}")
-    if hint is int:
-        check(-(2**63) <= value < 2**63, path, value, "an integer of 64 bits")
     return value
