@@ -23,9 +23,7 @@ def describe() -> dict[str, Any]:
     processor = _processor()
     found = {
         "cpu": processor.get("model name") or platform.processor() or platform.machine(),
-        "cores": len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else os.cpu_count(),
+        "cores": cores(),
         "caches": caches(),
         "simd": [flag for flag in SIMD if flag in processor.get("flags", "").split()],
         "torch_cpu_capability": torch.backends.cpu.get_cpu_capability(),
@@ -39,6 +37,13 @@ def describe() -> dict[str, Any]:
         "load": _load(),
     }
     return {name: value for name, value in found.items() if value not in (None, [], {})}
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def versions(packages: tuple[str, ...]) -> dict[str, str]:

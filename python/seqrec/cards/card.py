@@ -82,11 +82,12 @@ def read_card(folders: Sequence[str | Path], data: str | Path | None = None) -> 
         CheckpointError: if a run is damaged or not there.
     """
     folders = [Path(folder) for folder in folders]
+    place = None if data is None else Path(data)
     runs = [load(folder, device="cpu") for folder in folders]
     first = runs[0]
     for (one, at), (other, beside) in combinations(zip(runs, folders, strict=True), 2):
         _check_same_recipe(one, other, f"{at} and {beside}")
-    dataset = None if data is None else _dataset(Path(data), first)
+    dataset = None if place is None else _dataset(place, first)
     reports = {part: _report(runs, part) for part in ("valid", "test")}
     return Card(
         source=str(folders[0]),
@@ -104,7 +105,7 @@ def read_card(folders: Sequence[str | Path], data: str | Path | None = None) -> 
         reports={part: report for part, report in reports.items() if report is not None},
         test_readings=max(run.test_readings for run in runs),
         audit={} if dataset is None else dataset.audit,
-        data="" if data is None else Path(data).resolve().name,
+        data="" if place is None else place.resolve().name,
     )
 
 

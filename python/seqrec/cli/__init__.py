@@ -90,9 +90,13 @@ def main() -> None:
     sys.exit(run(sys.argv[1:]))
 
 
+class _Terminated(SystemExit):
+    """SIGTERM came."""
+
+
 def _terminate(number: int, _frame: FrameType | None) -> None:
     """Ends the command as Ctrl-C does: what was begun beside its final name is removed."""
-    raise SystemExit(128 + number)
+    raise _Terminated(128 + number)
 
 
 def _buffered(stream: TextIO) -> TextIO:
@@ -121,9 +125,9 @@ def run(arguments: list[str]) -> int:
         return 2
     except (typer.Abort, KeyboardInterrupt):
         return _complain("interrupted", 130)
-    except (BrokenPipeError, SystemExit) as end:
-        if isinstance(end, SystemExit) and end.code == 128 + signal.SIGTERM:
-            return _complain("stopped by SIGTERM", 128 + signal.SIGTERM)
+    except _Terminated:
+        return _complain("stopped by SIGTERM", 128 + signal.SIGTERM)
+    except (BrokenPipeError, SystemExit):
         # The reader of our output has gone, as `head` does: nobody is left to tell. (Where that
         # comes to light inside a command, typer exits.)
         _discard_output()

@@ -184,10 +184,10 @@ def _threads(threads: int | None) -> int:
     """The wanted number, or all cores; polars takes its own once, when it is imported."""
     import os
 
+    from seqrec.bench import machine
     from seqrec.config import check
 
-    affinity = hasattr(os, "sched_getaffinity")
-    cores = len(os.sched_getaffinity(0)) if affinity else os.cpu_count() or 1
+    cores = machine.cores()
     chosen = cores if threads is None else threads
     # One more would wait for a core, and numba does not take it.
     check(1 <= chosen <= cores, "threads", chosen, f"from 1 to {cores}, the cores that there are")

@@ -3,8 +3,9 @@
 The log has three columns, user, item and time, in the form that each library likes best. Ids are
 dense or sparse 64-bit integers, or strings; rows come in the order of time, or shuffled; many
 events of a user share a time, and those keep their order. What comes out are offsets int64 [U + 1],
-item codes [E], and the raw ids of users and items. Codes may stand for ids in any order: seqrec's
-follow the ids, as its protocol asks; most others' follow the first appearance, which is less work.
+item codes [E], and the raw ids of users and items. Codes may start from 0 or 1, where PAD is 0, and
+stand for ids in any order: seqrec's follow the ids, as its protocol asks; most others' follow the
+first appearance, which is less work.
 """
 
 from __future__ import annotations
