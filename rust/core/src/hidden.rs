@@ -42,31 +42,65 @@ impl Hidden {
         self.hide_each(name, first, items, |_| ())
     }
 
-    /// As [`Self::hide`], and calls `visit` with each column that was not hidden before.
+    /// As [`Self::hide`], and counts those of them whose score in a row is above one, each item once.
     ///
     /// # Errors
     /// As [`Self::hide`].
     #[inline]
-    pub fn hide_each(
+    pub fn hide_above(
+        &mut self,
+        name: &'static str,
+        first: usize,
+        items: &[i32],
+        row: &[f32],
+        score: f32,
+    ) -> Result<u32, Error> {
+        let row = &row[..self.marks.len()];
+        let mut above = 0u32;
+        self.hide_each(name, first, items, |column| {
+            above = above.wrapping_add(u32::from(row[column] > score));
+        })?;
+        Ok(above)
+    }
+
+    /// Hides items, and calls `visit` with each column that was not hidden before.
+    #[inline]
+    fn hide_each(
         &mut self,
         name: &'static str,
         first: usize,
         items: &[i32],
         mut visit: impl FnMut(usize),
     ) -> Result<(), Error> {
-        let n_items = self.marks.len();
-        for (place, &item) in items.iter().enumerate() {
-            // Far outside every row if the id is below 1.
-            let column = item.wrapping_sub(1) as u32 as usize;
-            let Some(mark) = self.marks.get_mut(column) else {
-                return column_of(name, first + place, item, n_items).map(|_| ());
-            };
-            if *mark != self.current {
-                *mark = self.current;
+        // Four at a time, which are looked at for being in the row together.
+        let (fours, rest) = items.as_chunks::<4>();
+        let inside = fours.iter().all(|&four| self.hide_all(four, &mut visit))
+            && rest.iter().all(|&item| self.hide_all([item], &mut visit));
+        if inside {
+            return Ok(());
+        }
+        let mut places = (first..).zip(items);
+        places.try_for_each(|(place, &item)| {
+            column_of(name, place, item, self.marks.len()).map(|_| ())
+        })
+    }
+
+    /// Hides all of some items, or none and returns `false` if one of them is outside the row.
+    #[inline]
+    fn hide_all<const N: usize>(&mut self, items: [i32; N], visit: &mut impl FnMut(usize)) -> bool {
+        let marks = &mut self.marks[..];
+        // Far outside every row if the id is below 1.
+        let columns = items.map(|item| item.wrapping_sub(1) as u32 as usize);
+        if columns.iter().any(|&column| column >= marks.len()) {
+            return false;
+        }
+        for column in columns {
+            if marks[column] != self.current {
+                marks[column] = self.current;
                 visit(column);
             }
         }
-        Ok(())
+        true
     }
 
     /// Whether the item of a column is hidden.
@@ -103,13 +137,13 @@ mod tests {
     }
 
     #[test]
-    fn an_item_that_is_named_twice_is_visited_once() {
-        let mut visited = Vec::new();
-        let mut hidden = Hidden::new(3);
+    fn an_item_above_is_counted_once_and_only_if_it_was_shown() {
+        let mut hidden = Hidden::new(4);
         hidden.hide("items", 0, &[1]).unwrap();
-        let visit = |column| visited.push(column);
-        hidden.hide_each("items", 0, &[3, 1, 3], visit).unwrap();
-        assert_eq!(visited, [2]);
+        let row = [0.9, 0.1, 0.8, 0.7];
+        let above = hidden.hide_above("items", 0, &[3, 1, 2, 3], &row, 0.5);
+        assert_eq!(above, Ok(1));
+        assert_eq!(columns(&hidden), [0, 1, 2]);
     }
 
     #[test]

@@ -15,8 +15,9 @@
 //! # Ok::<(), seqrec_core::Error>(())
 //! ```
 
-use multiversion::multiversion;
+use std::ops::Range;
 
+use multiversion::multiversion;
 use rayon::prelude::*;
 
 use crate::Error;
@@ -75,70 +76,96 @@ fn count(scores: &Scores, i: usize, target: usize, hidden: &mut Hidden) -> Resul
     let (first, seen) = scores.seen(i)?;
     let row = scores.row(i);
     let score = row[target];
-    let all = compare(row, score);
-    if all.largest >= INFINITE {
-        let column = row.iter().position(|s| !s.is_finite());
-        return Err(scores.refuse(i, column.unwrap_or(target)));
+    let before = compare(&row[..target], score);
+    let after = compare(&row[target + 1..], score);
+    if !score.is_finite() || before.widest.max(after.widest) >= INFINITE {
+        // Or two finite scores are further apart than the largest number is from 0.
+        if let Some(column) = row.iter().position(|s| !s.is_finite()) {
+            return Err(scores.refuse(i, column));
+        }
     }
     hidden.clear();
-    let mut greater = all.greater;
-    hidden.hide_each("items", first, seen, |column| {
-        greater = greater.wrapping_sub(u32::from(row[column] > score));
-    })?;
+    let above = hidden.hide_above("items", first, seen, row, score)?;
     if hidden.contains(target) {
         return Ok(Counts {
             greater: SEEN_TARGET,
             ..Counts::default()
         });
     }
-    // The target is as large as itself. Ties are rare, so where they stand is a second look.
-    let tied = |columns: &[f32]| equal(columns, score, hidden);
-    let (equal, equal_before) = match all.equal {
-        1 => (0, 0),
-        _ => (tied(row) - 1, tied(&row[..target])),
+    // Ties are rare, so how many there are is a second look.
+    let ties = |found: &Comparison, columns| match found.nearest {
+        0 => equal(row, score, hidden, columns),
+        _ => 0,
     };
+    let equal_before = ties(&before, 0..target);
     Ok(Counts {
-        greater: greater as i32,
-        equal,
+        greater: (before.greater + after.greater - above) as i32,
+        equal: equal_before + ties(&after, target + 1..row.len()),
         equal_before,
     })
 }
 
-/// The bits of an infinite score without its sign: those of a NaN are larger, all others smaller.
+/// The bits of an infinite gap without its sign: those of a NaN are larger, all others smaller.
 const INFINITE: u32 = f32::INFINITY.to_bits();
 
 /// The bit of the sign.
 const SIGN: u32 = 1 << 31;
 
-/// How the scores of a row compare with one.
-#[derive(Debug, Clone, Copy, Default)]
+/// Bytes that a cache holds and moves together.
+const LINE_BYTES: usize = 64;
+
+/// How scores compare with one, by the gaps from them to it.
+#[derive(Debug, Clone, Copy)]
 struct Comparison {
+    /// Scores above it.
     greater: u32,
-    equal: u32,
-    /// The largest score by the bits without the sign.
-    largest: u32,
+    /// The smallest gap by its bits: 0 if a score is equal.
+    nearest: u32,
+    /// The largest gap by its bits without the sign.
+    widest: u32,
 }
 
-/// Compares the scores of a row with one, branch-free: the compiler makes vector code of this
-/// loop, for AVX2 where the processor has it.
-#[multiversion(targets("x86_64+avx+avx2"))]
-#[allow(clippy::float_cmp)] // a tie is exact equality
-fn compare(row: &[f32], score: f32) -> Comparison {
-    let mut sum = Comparison::default();
-    for &other in row {
-        // Wrapping, because a checked sum cannot be vectorised; a row has fewer than 2^31 items.
-        sum.greater = sum.greater.wrapping_add(u32::from(other > score));
-        sum.equal = sum.equal.wrapping_add(u32::from(other == score));
-        sum.largest = sum.largest.max(other.to_bits() & !SIGN);
+/// Compares scores with one, branch-free: the compiler makes vector code of the loop, for AVX-512 or
+/// AVX2 where the processor has it.
+///
+/// A vector of AVX-512 is as long as a line of the cache, and one that begins inside a line is put
+/// together from two, so the scores before the first whole line are compared by themselves.
+#[multiversion(targets("x86_64+avx512f+avx512vl+avx512bw+avx512dq", "x86_64+avx+avx2"))]
+fn compare(scores: &[f32], score: f32) -> Comparison {
+    let to_line = scores.as_ptr().align_offset(LINE_BYTES);
+    let (head, lines) = scores.split_at(to_line.min(scores.len()));
+    let (head, lines) = (gaps(head, score), gaps(lines, score));
+    Comparison {
+        greater: head.greater + lines.greater,
+        nearest: head.nearest.min(lines.nearest),
+        widest: head.widest.max(lines.widest),
     }
-    sum
 }
 
-/// How many of the first columns have this score and are not hidden.
+#[inline(always)]
+fn gaps(scores: &[f32], score: f32) -> Comparison {
+    let mut found = Comparison {
+        greater: 0,
+        nearest: u32::MAX,
+        widest: 0,
+    };
+    // The gap to an equal score is 0.0, never -0.0, if this one is not -0.0.
+    let score = score + 0.0;
+    for &other in scores {
+        let gap = (score - other).to_bits();
+        // Wrapping, because a checked sum cannot be vectorised; a row has fewer than 2^31 items.
+        found.greater = found.greater.wrapping_add(gap >> 31);
+        found.nearest = found.nearest.min(gap);
+        found.widest = found.widest.max(gap & !SIGN);
+    }
+    found
+}
+
+/// How many of the columns have this score and are not hidden.
 #[allow(clippy::float_cmp)] // a tie is exact equality
-fn equal(columns: &[f32], score: f32, hidden: &Hidden) -> i32 {
+fn equal(row: &[f32], score: f32, hidden: &Hidden, columns: Range<usize>) -> i32 {
     let (marks, current) = hidden.marks();
-    let tied = columns.iter().zip(marks);
+    let tied = row[columns.clone()].iter().zip(&marks[columns]);
     tied.map(|(&other, &mark)| i32::from(other == score && mark != current))
         .sum()
 }
@@ -187,7 +214,44 @@ mod tests {
 
     #[test]
     fn zero_has_no_sign() {
-        assert_eq!(count(&[0.0, -0.0], 2, &[]).equal_before, 1);
+        for row in [[0.0, -0.0], [-0.0, 0.0], [-0.0, -0.0]] {
+            assert_eq!(count(&row, 2, &[]).equal_before, 1);
+            assert_eq!(
+                (count(&row, 1, &[]).greater, count(&row, 1, &[]).equal),
+                (0, 1)
+            );
+        }
+    }
+
+    #[test]
+    fn finite_scores_may_be_as_far_apart_as_they_can_be() {
+        let row = [
+            f32::MAX,
+            f32::MIN,
+            f32::from_bits(1),
+            0.0,
+            -f32::from_bits(1),
+        ];
+        let above = |target| count(&row, target, &[]).greater;
+        assert_eq!([1, 2, 3, 4, 5].map(above), [0, 4, 1, 2, 3]);
+    }
+
+    #[test]
+    fn scores_are_compared_wherever_a_row_begins_in_a_line() {
+        let scores: Vec<f32> = (0..200u16).map(|i| f32::from(i * 37 % 101)).collect();
+        for start in 0..40 {
+            let row = &scores[start..];
+            for target in [1, 70, row.len() as i32] {
+                let score = row[target as usize - 1];
+                let wanted = row.iter().filter(|&&other| other > score).count();
+                let tied = row.iter().filter(|&&other| other == score).count();
+                let counts = count(row, target, &[]);
+                assert_eq!(
+                    (counts.greater, counts.equal),
+                    (wanted as i32, tied as i32 - 1)
+                );
+            }
+        }
     }
 
     #[test]
