@@ -164,7 +164,7 @@ struct Lanes {
     usable: bool,
 }
 
-#[multiversion(targets("x86_64+avx+avx2"))]
+#[multiversion(targets("x86_64+avx512f+avx512vl+avx512bw+avx512dq", "x86_64+avx+avx2"))]
 fn lanes(scores: &[f32], marks: &[u8], hidden: u8) -> Lanes {
     let mut largest = [f32::NEG_INFINITY; LANES];
     let mut wrong = [0u32; LANES];
@@ -201,7 +201,7 @@ fn lanes(scores: &[f32], marks: &[u8], hidden: u8) -> Lanes {
 }
 
 /// The `k`-th largest value, `k` from 1 to [`LANES`]; repeated values count as often as they occur.
-#[multiversion(targets("x86_64+avx+avx2"))]
+#[multiversion(targets("x86_64+avx512f+avx512vl+avx512bw+avx512dq", "x86_64+avx+avx2"))]
 fn kth_largest(values: &[f32; LANES], k: usize) -> f32 {
     let mut greater = [0u32; LANES];
     for &other in values {
@@ -217,7 +217,7 @@ fn kth_largest(values: &[f32; LANES], k: usize) -> f32 {
 }
 
 /// Appends the blocks of [`LANES`] scores in which one exceeds the floor, with a bit for each.
-#[multiversion(targets("x86_64+avx+avx2"))]
+#[multiversion(targets("x86_64+avx512f+avx512vl+avx512bw+avx512dq", "x86_64+avx+avx2"))]
 fn blocks_above(scores: &[f32], floor: f32, out: &mut Vec<(u32, u32)>) {
     for (block, scores) in scores.chunks(LANES).enumerate() {
         let any = scores.iter().fold(0, |any, &s| any | u32::from(s > floor));
