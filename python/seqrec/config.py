@@ -11,6 +11,7 @@ import dataclasses
 import difflib
 import hashlib
 import json
+import sys
 import tomllib
 import types
 import typing
@@ -225,6 +226,7 @@ def _typed(hint: Any, value: Any, path: str) -> Any:
         check(isinstance(value, Mapping), path, value, "a table")
         return read(typing.cast(type, hint), value, f"{path}.")
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        check(abs(value) <= sys.float_info.max, path, value, f"at most {sys.float_info.max}")
         return float(value)
     right = isinstance(value, hint) and not (hint is int and isinstance(value, bool))
     check(right, path, value, f"of type {hint.__name__}")

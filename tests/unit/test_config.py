@@ -111,6 +111,11 @@ def test_a_value_where_a_table_belongs_is_not_lost():
         config.merge({"windows": 16}, {"windows": {}})
 
 
+def test_an_integer_too_large_for_a_float_is_named():
+    with pytest.raises(ConfigError, match=r"`training\.lr` is 1000+: it must be at most 1\.79"):
+        config.read(Outer, {"training": {"lr": 10**400}})
+
+
 @pytest.mark.parametrize("value", [2**63, -(2**63) - 1])
 def test_an_integer_of_more_than_64_bits_is_named(value):
     with pytest.raises(ConfigError, match=rf"`training\.steps` is {value}: .* of 64 bits"):
