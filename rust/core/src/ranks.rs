@@ -143,6 +143,7 @@ fn compare(scores: &[f32], score: f32) -> Comparison {
 }
 
 #[inline(always)]
+#[expect(clippy::inline_always, reason = "a copy for each set of instructions")]
 fn gaps(scores: &[f32], score: f32) -> Comparison {
     let mut found = Comparison {
         greater: 0,
@@ -237,6 +238,7 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::float_cmp)] // a tie is exact equality
     fn scores_are_compared_wherever_a_row_begins_in_a_line() {
         let scores: Vec<f32> = (0..200u16).map(|i| f32::from(i * 37 % 101)).collect();
         for start in 0..40 {
