@@ -58,6 +58,16 @@ def test_finished_search_prints_its_table_and_what_to_do_next(place):
     assert "next: seqrec train data --recipe search/best.toml --out run" in out
 
 
+def test_what_to_do_next_cuts_as_the_search_did(place):
+    first, last = json.loads(seqrec("audit", "data", "--json", cwd=place)[0])["times"]
+    cuts = [(first + last) // 2, (first + last) // 2 + 10 * 86_400]
+    by_time = f"--split global_time --cuts {cuts[0]} {cuts[1]}"
+    out, _ = seqrec(*TUNE, *by_time.split(), "--out", "by-time", "--trials", 1, cwd=place)
+    assert f"next: seqrec train data {by_time} --recipe by-time/best.toml --out run" in out
+    recipe = (place / "by-time" / "best.toml").read_text()
+    assert f"# To be trained with {by_time}.\n" in recipe
+
+
 def test_recipe_of_the_best_trial_has_no_budget(place):
     recipe = tomllib.loads((place / "search" / "best.toml").read_text())
     assert resolve({"recipe": recipe})[0].windows.max_seq_len == 10

@@ -10,6 +10,7 @@ from typing import Any
 from seqrec.cards.card import Card
 from seqrec.cards.limits import limits_of
 from seqrec.config import toml_tables
+from seqrec.data.split import split_options
 from seqrec.evaluation import Estimate, grid
 from seqrec.experiment.fit import VALIDATION_DRAWS
 from seqrec.training import FINAL
@@ -171,7 +172,8 @@ def _training(card: Card) -> str:
     return (
         "\n".join(["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows)])
         + "\n\nThe recipe: what is no default, and what was or may be another one; "
-        f"`seqrec train DATA --recipe FILE --out RUN`{again} follows it:\n\n```toml\n{recipe}\n```"
+        f"`seqrec train DATA{split_options(card.protocol)} --recipe FILE --out RUN`{again} "
+        f"follows it:\n\n```toml\n{recipe}\n```"
     )
 
 

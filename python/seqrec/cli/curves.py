@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from seqrec import config
 from seqrec.cli.options import Format, Output
 
 
@@ -33,7 +35,11 @@ def curves(
     """
     from seqrec.comparison.curves import curves_table, plot_curves, read_curve
 
-    marks = dict(_mark(text) for text in mark or [])
+    marks: dict[str, float] = {}
+    for text in mark or []:
+        name, value = _mark(text)
+        config.check(name not in marks, "--mark", text, f"another name: {name!r} is there already")
+        marks[name] = value
     found = [read_curve(run, metric) for run in runs]
     if out is not None:
         plot_curves(found, marks, out)
@@ -42,12 +48,11 @@ def curves(
 
 
 def _mark(text: str) -> tuple[str, float]:
-    from seqrec.errors import ConfigError
-
     name, _, value = text.rpartition("=")
     try:
-        if name:
-            return name, float(value)
+        level = float(value)
     except ValueError:
-        pass
-    raise ConfigError(f"option `--mark` is {text!r}: it must be NAME=VALUE, VALUE a number")
+        level = math.nan
+    right = bool(name) and math.isfinite(level)
+    config.check(right, "--mark", text, "NAME=VALUE, VALUE a number")
+    return name, level

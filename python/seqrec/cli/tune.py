@@ -77,6 +77,7 @@ def tune(
     wait_briefly()
     from seqrec import config
     from seqrec.data import Dataset
+    from seqrec.data.split import split_options
     from seqrec.experiment import resolve
     from seqrec.tuning import default_space
     from seqrec.tuning import tune as search_options
@@ -96,8 +97,9 @@ def tune(
     keep_freed_memory()
     for chatty in ("optuna.study", "optuna.storages"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    cut = Dataset.load(data).split(split.value, cuts)
     found = search_options(
-        Dataset.load(data).split(split.value, cuts),
+        cut,
         layers=layers,
         folder=out,
         space=config.read_toml(space) if space else None,
@@ -113,7 +115,8 @@ def tune(
         return
     typer.echo(
         f"recipe: {found.recipe}\nweights, of the best trial alone: {found.run_of(found.best)}\n"
-        f"next: seqrec train {quoted(data)} --recipe {quoted(found.recipe)} --out run"
+        f"next: seqrec train {quoted(data)}{split_options(cut.protocol())} "
+        f"--recipe {quoted(found.recipe)} --out run"
     )
 
 

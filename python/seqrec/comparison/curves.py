@@ -26,7 +26,7 @@ class TrainingCurve:
     Attributes:
         run: its folder.
         metric: what was measured.
-        epochs: finished by then.
+        epochs: the epoch, from 1, in which each was made: at its end, or where the training ended.
         minutes: on the clock since the training began, validations included.
         values: of the metric; NaN where it was not finite.
     """

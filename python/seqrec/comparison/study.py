@@ -44,8 +44,11 @@ def study_tables(comparisons: Sequence[Comparison], style: str = "text") -> str:
         if comparison.task == "relevance":
             reports = {report.system: report for report in comparison.reports}
             cells = [_cell(reports.get(model)) for model in MODELS]
-            split = comparison.reports[0].protocol["split"]
-            by = "" if split == "leave_one_out" else f", {split}"
+            rules = comparison.reports[0].protocol
+            usual = ("leave_one_out", "test")
+            by = "".join(
+                f", {rules[rule]}" for rule in ("split", "part") if rules[rule] not in usual
+            )
             rows.append([f"seqrec, {comparison.data}{by}", *cells])
     header = ["relevance accuracy", *MODELS]
     if style == "json":

@@ -9,7 +9,7 @@ the second cut on) take each user's last event in that stretch as target, all be
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -154,6 +154,12 @@ def leave_one_out(dataset: Dataset) -> Split:
     return _split(
         "leave_one_out", dataset, train, (users, train), (users, history), int((~evaluated).sum())
     )
+
+
+def split_options(protocol: Mapping[str, Any]) -> str:
+    """What a command has to be told to cut as a protocol says, behind a space; "" by default."""
+    cuts = protocol.get("cuts")
+    return "" if cuts is None else f" --split {protocol['split']} --cuts {cuts[0]} {cuts[1]}"
 
 
 def global_time(dataset: Dataset, cuts: tuple[int, int] | None = None) -> Split:

@@ -211,13 +211,13 @@ def _table(frame: Any) -> nw.DataFrame[Any]:
 
 
 def _numbers(values: NDArray[Any]) -> NDArray[np.float64]:
-    try:
-        return np.asarray(values, dtype=np.float64)
-    except (ValueError, TypeError, OverflowError):
-        row = next(row for row, value in enumerate(values) if not _is_number(value))
-        raise DataError(
-            f"the column `score` of the predictions has {values[row]!r} (row {row}), no number"
-        ) from None
+    if values.dtype.kind not in "iuf":  # times and flags would be cast without a word
+        for row, value in enumerate(values):
+            if not _is_number(value):
+                raise DataError(
+                    f"the column `score` of the predictions has {value!r} (row {row}), no number"
+                )
+    return np.asarray(values, dtype=np.float64)
 
 
 def _is_number(value: Any) -> bool:
@@ -225,7 +225,7 @@ def _is_number(value: Any) -> bool:
         float(value)
     except (ValueError, TypeError, OverflowError):
         return False
-    return True
+    return not isinstance(value, bool | np.bool_ | np.datetime64 | np.timedelta64)
 
 
 def _encode(vocabulary: Any, values: Sequence[Any], column: str) -> NDArray[np.int32]:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import torch
 from numpy.typing import NDArray
 
 from seqrec import _core
@@ -109,8 +110,10 @@ def _ids(ids: Iterable[Any], what: str) -> list[Any]:
     """The ids as a list; text would be taken for a list of its characters."""
     is_list = isinstance(ids, Iterable) and not isinstance(ids, str | bytes)
     check(is_list, what, ids, "a list of ids")
-    arrow: Any = ids  # whose scalars are no ids
-    return arrow.to_pylist() if isinstance(ids, pa.Array | pa.ChunkedArray) else list(ids)
+    array: Any = ids  # of Arrow or torch, whose elements are no ids
+    if isinstance(ids, torch.Tensor):
+        return array.tolist()
+    return array.to_pylist() if isinstance(ids, pa.Array | pa.ChunkedArray) else list(ids)
 
 
 def _lists(lists: Iterable[Iterable[Any]], what: str) -> list[list[Any]]:

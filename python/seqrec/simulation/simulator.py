@@ -18,7 +18,8 @@ start in a year, then exponential gaps.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import math
+from dataclasses import dataclass, fields, replace
 from typing import Literal
 
 import numpy as np
@@ -70,6 +71,13 @@ class SimulationConfig:
             ),
             (self.seed >= 0, "seed", "at least 0"),
         ]
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.type == "int":
+                whole = isinstance(value, int) and not isinstance(value, bool)
+                config.check(whole, field.name, value, "a whole number")
+            else:
+                config.check(math.isfinite(value), field.name, value, "a finite number")
         for allowed, name, rule in rules:
             config.check(allowed, name, getattr(self, name), rule)
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from seqrec import config as configs
+from seqrec.data.split import split_options
 from seqrec.errors import CheckpointError
 from seqrec.files import read_json, whole_file
 from seqrec.tuning.search import STUDY, Search
@@ -35,6 +36,7 @@ def _comment(search: Search, budget: Mapping[str, Any]) -> str:
         f"{found.epoch}; {best.status}.",
         f"Data {split['data']}, {split['split']}, {split['catalogue']:,} items, protocol version "
         f"{split['version']}.",
+        *([f"To be trained with{split_options(split)}."] if split_options(split) else []),
         f"Seeds: {study['config']['training']['seed']} of the runs, {study['seed']} of the search.",
     ]
     short = [

@@ -27,6 +27,7 @@ _LENGTH = "it is the budget of a trial, the same for all"
 _NOTHING = "it changes no result"
 _RULES = "all trials are judged by the same rules"
 _FIXED: Mapping[str, str] = {
+    "training.epochs": _LENGTH,
     "training.max_minutes": _LENGTH,
     "training.max_steps": _LENGTH,
     "training.eval_every": _RULES,

@@ -113,6 +113,8 @@ def tune(
     for name, value in (("trials", trials), ("prune_after", prune_after)):
         configs.check(value >= 1, name, value, "at least 1")
     configs.check(seed >= 0, "seed", seed, "at least 0")
+    in_time = max_minutes is None or max_minutes >= 0  # false for NaN
+    configs.check(in_time, "max_minutes", max_minutes, "at least 0")
     plan = _planned(split, layers, budget or {}, space, Path(folder))
     for path, value in plan.space.outside(plan.base).items():
         say(f"{path} = {configs.toml_value(value)} is outside the space: no trial has it")

@@ -83,6 +83,8 @@ def test_numbers_on_another_split_or_of_a_refit_are_not_shown(run, split):
         assert read_card([run]).reports == {}
         again.evaluate("test")
         assert read_card([run]).reports["test"].protocol["cuts"] == list(cuts)
+        again_by = f"`seqrec train DATA --split global_time --cuts {cuts[0]} {cuts[1]} --recipe"
+        assert again_by in to_markdown(read_card([run]))
     assert refit(again, folder=run, overwrite=True).last_report("test") is None
     assert readings(run) == 3
 

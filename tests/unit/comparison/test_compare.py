@@ -285,6 +285,13 @@ def test_another_split_stands_beside_the_name_of_the_data(everything):
     assert "seqrec, toy, global_time" in table
 
 
+def test_validation_is_told_from_the_test_part(everything):
+    found = next(c for c in everything[0] if c.task == "relevance")
+    protocol = {**found.reports[0].protocol, "part": "valid"}
+    reports = [dataclasses.replace(report, protocol=protocol) for report in found.reports]
+    assert "seqrec, toy, valid" in study_tables([dataclasses.replace(found, reports=reports)])
+
+
 def test_a_model_that_was_not_compared_leaves_its_cell_empty(split, everything):
     (found,) = compared(split, everything[1], tasks=["relevance"])
     row = next(r for r in json.loads(study_tables([found], "json"))["rows"] if "toy" in r[

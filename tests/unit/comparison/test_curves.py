@@ -106,3 +106,7 @@ def test_the_command_prints_and_draws(run, tmp_path, capsys):
     assert out.stat().st_size > 0
     assert cli(["curves", str(run), "--mark", "0.15"]) == 2
     assert "it must be NAME=VALUE" in capsys.readouterr().err
+    assert cli(["curves", str(run), "--mark", "x=nan"]) == 2
+    assert "it must be NAME=VALUE" in capsys.readouterr().err
+    assert cli(["curves", str(run), "--mark", "x=0.1", "--mark", "x=0.2"]) == 2
+    assert "is 'x=0.2': it must be another name: 'x' is there" in capsys.readouterr().err

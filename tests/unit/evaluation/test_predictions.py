@@ -117,6 +117,13 @@ def test_a_score_that_is_no_number_is_named_with_its_row(wrong):
         judge(frame((100, 30, "0.5"), (101, 40, wrong)))
 
 
+@pytest.mark.parametrize("kind", ["datetime64[s]", "timedelta64[s]", "bool"])
+def test_times_and_flags_are_no_scores(kind):
+    table = frame((100, 30, 1), (101, 40, 0)).astype({"score": "int64"})
+    with pytest.raises(DataError, match=r"column `score` .* has .* \(row 0\), no number"):
+        judge(table.astype({"score": kind}))
+
+
 def test_an_id_of_another_kind_is_named_with_its_column_and_row():
     with pytest.raises(DataError, match=r"column `item_id` .* id '30' \(place 1\) is str"):
         judge(frame((100, 30, 1.0), (101, "30", 1.0)))

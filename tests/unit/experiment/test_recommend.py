@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+import torch
 
 import seqrec as sr
 import tiny_data
@@ -104,6 +105,12 @@ def test_half_a_character_is_an_item_that_nobody_knows():
 def test_lists_of_arrow_are_lists(run):
     asked = {"users": pa.array([1, 2]), "k": 2}
     pd.testing.assert_frame_equal(run.recommend(**asked), run.recommend(users=[1, 2], k=2))
+
+
+def test_lists_of_torch_are_lists(run):
+    asked = {"sequences": torch.tensor([[1, 2], [3, 4]]), "k": 2}
+    wanted = run.recommend(sequences=[[1, 2], [3, 4]], k=2)
+    pd.testing.assert_frame_equal(run.recommend(**asked), wanted)
 
 
 def test_named_items_are_taken_once_and_must_be_known():

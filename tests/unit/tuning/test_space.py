@@ -61,6 +61,7 @@ def test_bounds_of_a_real_option_are_real():
         ("[lstm]\nhidden_size = {low = 8, high = 16, step = 8, log = true}", "left out where log"),
         ("[lstm]\nnum_layers = {low = 1, high = 3, step = 0.5}", "an integer, as the option"),
         ('model = "lstm"', "`model` is 'lstm': a space has tables"),
+        ("[training]\nepochs = {low = 1, high = 3}", "no hyper-parameter: it is the budget"),
         ("[training]\nseed = {low = 0, high = 9}", "no hyper-parameter: the best seed is luck"),
         ("[training]\nthreads = {low = 1, high = 2}", "no hyper-parameter: it changes no result"),
         ("[evaluation]\nresamples = {choices = [10, 20]}", "judged by the same rules"),

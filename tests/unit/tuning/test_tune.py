@@ -274,6 +274,12 @@ def test_no_trial_begins_after_the_time(search):
     assert search(ToyRuns([0.3]), max_minutes=0.0).trials == ()
 
 
+@pytest.mark.parametrize("minutes", [-1.0, math.nan])
+def test_a_time_that_is_none_is_named(search, minutes):
+    with pytest.raises(ConfigError, match=r"`max_minutes` is .*: it must be at least 0"):
+        search(ToyRuns([0.3]), max_minutes=minutes)
+
+
 def test_missing_optuna_is_named(monkeypatch, search):
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(ConfigError, match=r"pip install 'seqrec\[tune\]'"):
