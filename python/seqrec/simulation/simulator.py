@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields, replace
+from numbers import Integral, Real
 from typing import Literal
 
 import numpy as np
@@ -52,6 +53,14 @@ class SimulationConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.type == "int":
+                whole = isinstance(value, Integral) and not isinstance(value, bool)
+                config.check(whole, field.name, value, "a whole number")
+            else:
+                finite = isinstance(value, Real) and math.isfinite(value)
+                config.check(finite, field.name, value, "a finite number")
         rules = [
             (self.users >= 1, "users", "at least 1"),
             (self.items >= 2, "items", "at least 2"),
@@ -71,13 +80,6 @@ class SimulationConfig:
             ),
             (self.seed >= 0, "seed", "at least 0"),
         ]
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if field.type == "int":
-                whole = isinstance(value, int) and not isinstance(value, bool)
-                config.check(whole, field.name, value, "a whole number")
-            else:
-                config.check(math.isfinite(value), field.name, value, "a finite number")
         for allowed, name, rule in rules:
             config.check(allowed, name, getattr(self, name), rule)
 

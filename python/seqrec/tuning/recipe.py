@@ -36,13 +36,14 @@ def _comment(search: Search, budget: Mapping[str, Any]) -> str:
         f"{found.epoch}; {best.status}.",
         f"Data {split['data']}, {split['split']}, {split['catalogue']:,} items, protocol version "
         f"{split['version']}.",
-        *([f"To be trained with{split_options(split)}."] if split_options(split) else []),
         f"Seeds: {study['config']['training']['seed']} of the runs, {study['seed']} of the search.",
     ]
+    if options := split_options(split):
+        lines.append(f"To be trained with{options}.")
     short = [
         f"{table}.{key} = {configs.toml_value(value)}"
-        for table, options in budget.items()
-        for key, value in options.items()
+        for table, values in budget.items()
+        for key, value in values.items()
     ]
     if short:
         lines.append(f"The trials were short ({', '.join(short)}), and this recipe is not.")

@@ -57,10 +57,10 @@ def test_an_item_is_never_its_own_successor_and_successors_are_distinct():
 @pytest.mark.parametrize(
     ("option", "value"),
     [("users", 0), ("items", 1), ("tastes", 0), ("drift", 1.5), ("follow", 1.0), ("seed", -1),
-     ("users", 30.0), ("seed", 1.5), ("skew", math.inf), ("focus", math.nan)],
+     ("users", 30.0), ("seed", 1.5), ("skew", math.inf), ("focus", math.nan), ("skew", "0.9")],
 )  # fmt: skip
 def test_an_impossible_shape_is_refused_by_name(option, value):
-    with pytest.raises(ConfigError, match=f"`{option}` is {value}"):
+    with pytest.raises(ConfigError, match=f"`{option}` is {value!r}"):
         replace(SMALL, **{option: value})
 
 
