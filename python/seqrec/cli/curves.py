@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from seqrec import config
 from seqrec.cli.options import Format, Output
 
 
@@ -34,11 +33,12 @@ def curves(
     threads that they ran on, validations included. The format json has every point.
     """
     from seqrec.comparison.curves import curves_table, plot_curves, read_curve
+    from seqrec.config import check
 
     marks: dict[str, float] = {}
     for text in mark or []:
         name, value = _mark(text)
-        config.check(name not in marks, "--mark", text, f"another name: {name!r} is there already")
+        check(name not in marks, "--mark", text, f"another name: {name!r} is there already")
         marks[name] = value
     found = [read_curve(run, metric) for run in runs]
     if out is not None:
@@ -48,11 +48,13 @@ def curves(
 
 
 def _mark(text: str) -> tuple[str, float]:
+    from seqrec.config import check
+
     name, _, value = text.rpartition("=")
     try:
         level = float(value)
     except ValueError:
         level = math.nan
     right = bool(name) and math.isfinite(level)
-    config.check(right, "--mark", text, "NAME=VALUE, VALUE a number")
+    check(right, "--mark", text, "NAME=VALUE, VALUE a number")
     return name, level

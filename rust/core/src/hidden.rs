@@ -137,6 +137,16 @@ mod tests {
     }
 
     #[test]
+    fn an_item_that_is_named_twice_is_visited_once() {
+        let mut visited = Vec::new();
+        let mut hidden = Hidden::new(3);
+        hidden.hide("items", 0, &[1]).unwrap();
+        let visit = |column| visited.push(column);
+        hidden.hide_each("items", 0, &[3, 1, 3], visit).unwrap();
+        assert_eq!(visited, [2]);
+    }
+
+    #[test]
     fn an_item_above_is_counted_once_and_only_if_it_was_shown() {
         let mut hidden = Hidden::new(4);
         hidden.hide("items", 0, &[1]).unwrap();
@@ -162,6 +172,8 @@ mod tests {
             let refused = Hidden::new(3).hide("items", 7, &[1, item]).unwrap_err();
             let wanted = format!("`items`[8] is {item}, outside 1..=3");
             assert_eq!(refused.to_string(), wanted);
+            let refused = Hidden::new(3).hide("items", 7, &[1, item, 2, 3, 1]);
+            assert_eq!(refused.unwrap_err().to_string(), wanted);
         }
     }
 }

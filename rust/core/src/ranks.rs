@@ -132,19 +132,6 @@ struct Comparison {
 /// together from two, so the scores before the first whole line are compared by themselves.
 #[multiversion(targets("x86_64+avx512f+avx512vl+avx512bw+avx512dq", "x86_64+avx+avx2"))]
 fn compare(scores: &[f32], score: f32) -> Comparison {
-    let to_line = scores.as_ptr().align_offset(LINE_BYTES);
-    let (head, lines) = scores.split_at(to_line.min(scores.len()));
-    let (head, lines) = (gaps(head, score), gaps(lines, score));
-    Comparison {
-        greater: head.greater + lines.greater,
-        nearest: head.nearest.min(lines.nearest),
-        widest: head.widest.max(lines.widest),
-    }
-}
-
-#[inline(always)]
-#[expect(clippy::inline_always, reason = "a copy for each set of instructions")]
-fn gaps(scores: &[f32], score: f32) -> Comparison {
     let mut found = Comparison {
         greater: 0,
         nearest: u32::MAX,
@@ -152,12 +139,16 @@ fn gaps(scores: &[f32], score: f32) -> Comparison {
     };
     // The gap to an equal score is 0.0, never -0.0, if this one is not -0.0.
     let score = score + 0.0;
-    for &other in scores {
-        let gap = (score - other).to_bits();
-        // Wrapping, because a checked sum cannot be vectorised; a row has fewer than 2^31 items.
-        found.greater = found.greater.wrapping_add(gap >> 31);
-        found.nearest = found.nearest.min(gap);
-        found.widest = found.widest.max(gap & !SIGN);
+    let to_line = scores.as_ptr().align_offset(LINE_BYTES);
+    let (head, lines) = scores.split_at(to_line.min(scores.len()));
+    for part in [head, lines] {
+        for &other in part {
+            let gap = (score - other).to_bits();
+            // Wrapping, because a checked sum cannot be vectorised; a row has fewer than 2^31 items.
+            found.greater = found.greater.wrapping_add(gap >> 31);
+            found.nearest = found.nearest.min(gap);
+            found.widest = found.widest.max(gap & !SIGN);
+        }
     }
     found
 }
