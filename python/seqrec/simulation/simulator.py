@@ -32,6 +32,8 @@ from seqrec.errors import ConfigError
 
 PresetName = Literal["demo", "ml-1m", "films"]
 BLOCK_USERS = 2048  # users simulated together: bounds the users x items table of taken items
+PATIENCE = 256  # draws in vain before the items that are left are looked at one by one
+SMALLEST = 1e-300  # a share of popularity; far below, a float64 is 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +81,11 @@ class SimulationConfig:
                 f"from {self.min_length} (`min_length`) to {self.items // 2}, half of the items",
             ),
             (self.seed >= 0, "seed", "at least 0"),
+            (
+                self.skew * math.log(max(1, self.items + self.skew_offset)) < -math.log(SMALLEST),
+                "skew",
+                "less steep: the share of the last item would be 0",
+            ),
         ]
         for allowed, name, rule in rules:
             config.check(allowed, name, getattr(self, name), rule)
@@ -230,10 +237,15 @@ def _simulate_block(
         taste[users[drifts]] = rng.choice(k, size=int(drifts.sum()), p=world.prior)
         previous = history[users, step - 1] if step else None
         waiting = np.arange(len(users))
+        in_vain = 0
         while len(waiting):  # rejection of taken items renormalises what remains
             asked = users[waiting]
             before = None if previous is None else previous[waiting]
-            drawn = _draw(world, cumulative, taste[asked], before, rng)
+            if in_vain < PATIENCE:
+                drawn = _draw(world, cumulative, taste[asked], before, rng)
+            else:
+                drawn = _draw_left(world, taken[asked], taste[asked], before, rng)
+            in_vain += 1
             fresh = ~taken[asked, drawn]
             history[asked[fresh], step] = drawn[fresh]
             taken[asked[fresh], drawn[fresh]] = True
@@ -259,3 +271,22 @@ def _draw(
         place = np.minimum(place, weights.shape[1] - 1)
         drawn = np.where(follows, world.successors[previous, place], drawn)
     return drawn
+
+
+def _draw_left(
+    world: World,
+    taken: NDArray[np.bool_],
+    taste: NDArray[np.int64],
+    previous: NDArray[np.int64] | None,
+    rng: np.random.Generator,
+) -> NDArray[np.int64]:
+    """As `_draw`, among the items not taken [B, items]: the same law, however little they weigh."""
+    follow = 0.0 if previous is None else world.follow
+    shares = (1 - follow) * world.theta[taste]
+    if previous is not None:
+        rows = np.arange(len(taste))[:, None]
+        shares[rows, world.successors[previous]] += follow * world.successor_weights[previous]
+    shares[taken] = 0.0
+    cumulative = np.cumsum(shares, axis=1)
+    places = rng.random(len(taste)) * cumulative[:, -1]
+    return (cumulative <= places[:, None]).sum(axis=1)
