@@ -138,7 +138,7 @@ def judge_relevance(
             f"part `{part.name}`; the first is {pair}"
         )
     logits = np.clip(scores[at], -LARGEST, LARGEST).astype(np.float32)
-    result = relevance_result(split, part, wanted, logits, protocol)
+    result = relevance_result(split, part, wanted, negatives, logits, protocol)
     asked = np.isin(_keys(rows.places, rows.items, split.dataset.n_items), wanted_keys)
     unused = rows.rows_unused + int((~asked).sum())
     return dataclasses.replace(result, counts={**result.counts, "rows_unused": unused})

@@ -6,6 +6,7 @@ on the same pairs. A user whose target is already in the input has no positive a
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,6 +53,7 @@ class RelevanceResult:
         protocol: the rules that were used.
         counts: what else was counted: users that the split leaves out (not_evaluated), and those
             left out because they have taken the target before (no_positive).
+        drawn: SHA-256 of the negatives of the part; "" of results from before it was kept.
     """
 
     users: NDArray[np.int32]
@@ -60,6 +62,7 @@ class RelevanceResult:
     negatives: NDArray[np.float32]
     protocol: dict[str, Any]
     counts: dict[str, int]
+    drawn: str = ""
 
     def per_user(self) -> dict[str, NDArray[np.float64]]:
         """The metrics that are means over users: accuracy and logloss, float64 [M]."""
@@ -148,17 +151,21 @@ def evaluate_relevance(
         logits.append(host_scores(scores))
         check_finite(logits[-1], users, split.dataset.user_ids)
     mine = rows[chunks[0].start : chunks[-1].stop] if chunks else rows[:0]
-    return relevance_result(split, part, mine, np.concatenate(logits), protocol)
+    return relevance_result(split, part, mine, negatives, np.concatenate(logits), protocol)
 
 
 def relevance_result(
     split: Split,
     part: Part,
     rows: NDArray[np.int64],
+    negatives: NDArray[np.int32],
     logits: NDArray[np.float32],
     protocol: dict[str, Any],
 ) -> RelevanceResult:
-    """Logits [len(rows), 1 + D] of the users part.users[rows], the positive in the first column."""
+    """Logits [len(rows), 1 + D] of the users part.users[rows], the positive in the first column.
+
+    The negatives [M, D] are those of the whole part.
+    """
     return RelevanceResult(
         users=part.users[rows],
         targets=part.targets[rows],
@@ -169,6 +176,7 @@ def relevance_result(
             "not_evaluated": split.not_evaluated,
             "no_positive": len(part.users) - len(rows_with_positive(part)),
         },
+        drawn=hashlib.sha256(negatives.tobytes()).hexdigest(),
     )
 
 
@@ -219,6 +227,8 @@ def compare_relevance(
         DataError: if the two runs were not evaluated on the same pairs by one protocol.
     """
     check_same_users(first, second)
+    if first.drawn and second.drawn and first.drawn != second.drawn:
+        raise DataError("the runs cannot be compared: other negatives were drawn for each of them")
     one, two, resamples = first.per_user(), second.per_user(), first.protocol["resamples"]
     pairs = [(system.positives, system.negatives) for system in (first, second)]
     differences = {

@@ -1,3 +1,4 @@
+import dataclasses
 import math
 
 import numpy as np
@@ -122,3 +123,13 @@ def test_a_much_better_run_is_found_better_by_every_metric():
         for scorer in (knowing, pairs_by_column(Popularity.fit(split.train, 30)))
     )
     assert {d.verdict for d in compare_relevance(good, poor).values()} == {"better"}
+
+
+def test_results_on_other_negatives_are_not_compared():
+    first = evaluate()
+    split = toy_split(THREE, 5)
+    others = evaluate_relevance(pairs_by_column(LOGITS), split, split.test, NEGATIVES[:, ::-1])
+    with pytest.raises(DataError, match="other negatives were drawn"):
+        compare_relevance(first, others)
+    kept_before = dataclasses.replace(others, drawn="")
+    assert compare_relevance(first, kept_before).keys() == {"accuracy", "auc", "logloss"}
