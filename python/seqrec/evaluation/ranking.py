@@ -108,11 +108,10 @@ def ranks(counts: Counts, ties: Ties) -> NDArray[np.float64]:
     "order": 1 + #greater + #equal with a smaller id, the place in a top-k list;
     "worst": 1 + #greater + #equal.
     """
-    tied = {
-        "mean": counts.equal / 2,
-        "order": counts.equal_before,
-        "worst": counts.equal,
-    }[ties]
+    if ties == "order":
+        tied = counts.equal_before
+    else:
+        tied = counts.equal / 2 if ties == "mean" else counts.equal
     return np.where(counts.greater < 0, np.inf, 1.0 + counts.greater + tied)
 
 
