@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from seqrec import _core
 from seqrec.allocator import give_back_freed_memory
+from seqrec.config import check
 from seqrec.data.arrays import Joined, check_array
 from seqrec.data.columns import (
     Columns,
@@ -167,9 +168,12 @@ class Interactions:
         """Sorts, drops duplicates, filters and numbers: see `prepare.py`.
 
         Raises:
+            ConfigError: for a config that is none.
             DataError: if the filter leaves nothing.
         """
-        return prepare(Events.of(self), config or PrepareConfig())
+        chosen = PrepareConfig() if config is None else config
+        check(isinstance(chosen, PrepareConfig), "config", config, "a PrepareConfig")
+        return prepare(Events.of(self), chosen)
 
     def sequences(self) -> Sequences:
         """The log as it is, user by user and oldest first; item ids are codes + 1.

@@ -122,6 +122,11 @@ def test_wrong_options_are_named(wrong):
         PrepareConfig(**wrong)
 
 
+def test_options_are_a_prepare_config(make_log):
+    with pytest.raises(ConfigError, match=r"`config` is \{'min_user': 2\}: .* a PrepareConfig"):
+        make_log((1, 5)).prepare({"min_user": 2})
+
+
 def test_one_action_is_a_data_set(make_log):
     data = make_log((1, 5)).prepare()
     assert (data.n_users, data.n_items, data.items.tolist()) == (1, 1, [1])
