@@ -68,7 +68,12 @@ def _format_of(manifest: Path) -> str:
 
 def name_aside(path: Path) -> str:
     """A hidden name beside `path` that no other writer uses."""
-    return f".{path.name}.new-{os.getpid()}-{secrets.token_hex(4)}"
+    return f"{names_aside(path)}{os.getpid()}-{secrets.token_hex(4)}"
+
+
+def names_aside(path: Path) -> str:
+    """What the names of `name_aside` begin with."""
+    return f".{path.name}.new-"
 
 
 def write_json(path: Path, document: Any) -> None:

@@ -11,12 +11,15 @@ the folder is parsed.
 
 from __future__ import annotations
 
+import fcntl
+import glob
 import os
 import re
 import shutil
+import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -27,12 +30,14 @@ from seqrec.files import (
     digest,
     fsync,
     name_aside,
+    names_aside,
     read_json,
     refuse_link,
     refuse_sealed,
     write_json,
 )
 
+JUST_MADE = 60.0  # seconds in which a folder may be made and not yet held
 VERIFY_BELOW = 64 << 20  # bytes: folders up to this size have their digests checked by default
 
 T = TypeVar("T")
@@ -49,14 +54,12 @@ class Kind:
         version: of the format.
         suffixes: of the files in it.
         unreadable: the error for a folder that is damaged, incomplete or of another kind.
-        occupied: the error for a place that something else has taken.
     """
 
     format: str
     version: int
     suffixes: tuple[str, ...]
     unreadable: type[SeqrecError]
-    occupied: type[SeqrecError]
 
     def allows(self, name: str) -> bool:
         """Whether a file of this name may be in the folder, beside the manifest."""
@@ -77,19 +80,20 @@ def whole_folder(
         needs: about how many bytes will be written, for the error.
 
     Raises:
-        SeqrecError: `kind.occupied`, if the place is taken.
-        ResourceError: if the disk refuses, or the place lies inside a folder of this sort. What was
-            there is untouched, nothing is left beside it.
+        ResourceError: if the place is taken or lies inside a folder of this sort, or the disk
+            refuses. What was there is untouched, nothing is left beside it.
     """
     folder = Path(os.path.realpath(folder))
     new = folder.with_name(name_aside(folder))
     try:
         _recover(folder)
         refuse_occupied(folder, kind, replace=replace)
+        _remove_abandoned(folder)
         new.mkdir(parents=True)
-        yield new
-        _seal(new, kind)
-        _take_place(new, folder)
+        with _held(new):
+            yield new
+            _seal(new, kind)
+            _take_place(new, folder)
     except OSError as error:
         if isinstance(error, SeqrecError):
             raise
@@ -164,7 +168,7 @@ def exists(folder: Path) -> bool:
 
 
 def refuse_occupied(folder: Path, kind: Kind, *, replace: bool) -> None:
-    """Raises `kind.occupied` if a folder of this kind cannot be written there, or ResourceError.
+    """Raises ResourceError if a folder of this kind cannot be written there.
 
     Only what seqrec wrote is ever deleted: a mistyped path must not cost anybody a folder.
     """
@@ -172,12 +176,12 @@ def refuse_occupied(folder: Path, kind: Kind, *, replace: bool) -> None:
     if not folder.exists():
         return
     if not folder.is_dir():
-        raise kind.occupied(f"{folder} is no folder: it is a file, which is not replaced")
+        raise ResourceError(f"{folder} is no folder: it is a file, which is not replaced")
     names = sorted(path.name for path in folder.iterdir())
     if not names:
         return
     if not replace:
-        raise kind.occupied(
+        raise ResourceError(
             f"{folder} exists already: choose another, or overwrite it "
             "(overwrite=True, --overwrite)"
         )
@@ -185,7 +189,7 @@ def refuse_occupied(folder: Path, kind: Kind, *, replace: bool) -> None:
     if not foreign and not _is_of_kind(folder / MANIFEST, kind):
         foreign = names
     if foreign:
-        raise kind.occupied(
+        raise ResourceError(
             f"{folder} is not replaced: it holds {foreign[0]!r}, which is no part of a "
             f"{kind.format}; move that elsewhere, or choose another folder"
         )
@@ -195,7 +199,7 @@ def remove_folder(folder: Path, kind: Kind) -> None:
     """Removes a folder of this kind, if there is one.
 
     Raises:
-        SeqrecError: `kind.occupied`, if it holds anything else.
+        ResourceError: if it holds anything else.
     """
     folder = Path(os.path.realpath(folder))
     refuse_occupied(folder, kind, replace=True)
@@ -210,6 +214,35 @@ def remove_leftovers(parent: Path) -> None:
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _held(new: Path) -> Iterator[None]:
+    """Locks a folder that is being written, until the block or the process ends."""
+    descriptor = os.open(new, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        with suppress(OSError):  # a file system without locks, where no writer removes anything
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Removes what killed writers of this folder left: nobody holds it, nor for a minute."""
+    for new in folder.parent.glob(f"{glob.escape(names_aside(folder))}*"):
+        with suppress(OSError):  # a living writer has it, or it is gone
+            if time.time() - new.stat().st_mtime > JUST_MADE:
+                _remove_unheld(new)
+
+
+def _remove_unheld(new: Path) -> None:
+    descriptor = os.open(new, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(new, ignore_errors=True)
+    finally:
+        os.close(descriptor)
 
 
 def _seal(new: Path, kind: Kind) -> None:

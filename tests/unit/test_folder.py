@@ -1,19 +1,27 @@
 import json
 import os
+import signal
+import subprocess
+import sys
+import time
 
 import pytest
 
 from seqrec.errors import DataError, ResourceError
 from seqrec.files import name_aside, read_json, whole_file, write_json
-from seqrec.folder import Kind, read_document, read_folder, remove_leftovers, whole_folder
+from seqrec.folder import (
+    JUST_MADE,
+    Kind,
+    read_document,
+    read_folder,
+    remove_leftovers,
+    whole_folder,
+)
 from seqrec.training.lock import locked
 
 
 def kind_of(name):
-    return Kind(
-        format=name, version=1, suffixes=(".txt", ".json"),
-        unreadable=DataError, occupied=DataError,
-    )  # fmt: skip
+    return Kind(format=name, version=1, suffixes=(".txt", ".json"), unreadable=DataError)
 
 
 THING = kind_of("thing")
@@ -61,14 +69,14 @@ def test_a_folder_of_something_else_is_never_deleted(tmp_path, manifest):
     (tmp_path / "a" / "letters.txt").write_text("dear")
     if manifest is not None:
         (tmp_path / "a" / "manifest.json").write_text(manifest)
-    with pytest.raises(DataError, match="is not replaced"):
+    with pytest.raises(ResourceError, match="is not replaced"):
         write(tmp_path / "a", replace=True)
     assert (tmp_path / "a" / "letters.txt").read_text() == "dear"
 
 
 def test_a_file_in_the_place_is_refused(tmp_path):
     (tmp_path / "a").write_text("x")
-    with pytest.raises(DataError, match="is no folder"):
+    with pytest.raises(ResourceError, match="is no folder"):
         write(tmp_path / "a", replace=True)
 
 
@@ -108,6 +116,56 @@ def test_leftovers_of_killed_writers_are_removed_and_nothing_else(tmp_path):
     assert (outside / "a.txt").exists()
 
 
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from seqrec.errors import DataError
+from seqrec.folder import Kind, whole_folder
+thing = Kind(format="thing", version=1, suffixes=(".txt",), unreadable=DataError)
+with whole_folder(Path(sys.argv[1]), thing) as aside:
+    (aside / "a.txt").write_text("x")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def make_old(folder):
+    long_ago = time.time() - 2 * JUST_MADE
+    os.utime(folder, (long_ago, long_ago))
+
+
+def test_what_a_killed_writer_left_goes_with_the_next_one(tmp_path):
+    done = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / "a")], check=False)
+    assert done.returncode == -signal.SIGKILL
+    (left,) = tmp_path.iterdir()
+    write(tmp_path / "a")
+    assert left.exists()  # it may have been made an instant ago
+    make_old(left)
+    write(tmp_path / "other")
+    assert left.exists()
+    write(tmp_path / "a", replace=True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "other"]
+
+
+def test_a_living_writer_is_left_alone(tmp_path):
+    with whole_folder(tmp_path / "a", THING, replace=True) as slow:
+        (slow / "a.txt").write_text("slow")
+        make_old(slow)
+        write(tmp_path / "a", "quick")
+        assert (tmp_path / "a" / "a.txt").read_text() == "quick"
+    assert (tmp_path / "a" / "a.txt").read_text() == "slow"
+
+
+def test_a_link_named_like_a_leftover_is_left_alone(tmp_path):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "a.txt").write_text("x")
+    make_old(outside)
+    link = tmp_path / name_aside(tmp_path / "a")
+    link.symlink_to(outside)
+    write(tmp_path / "a")
+    assert (outside / "a.txt").exists()
+
+
 def test_a_folder_of_another_kind_is_named(tmp_path):
     write(tmp_path / "a", kind=kind_of("model"))
     with pytest.raises(DataError, match="the folder holds 'model', not 'thing'"):
@@ -135,7 +193,7 @@ def test_digests_can_be_left_unread(tmp_path):
 def test_a_stranger_s_file_keeps_its_folder_from_being_replaced(tmp_path):
     write(tmp_path / "a")
     (tmp_path / "a" / "thesis.tex").write_text("years")
-    with pytest.raises(DataError, match=r"is not replaced: it holds 'thesis\.tex'"):
+    with pytest.raises(ResourceError, match=r"is not replaced: it holds 'thesis\.tex'"):
         write(tmp_path / "a", replace=True)
     assert (tmp_path / "a" / "thesis.tex").read_text() == "years"
 

@@ -31,7 +31,6 @@ DATA_SET = Kind(
     version=1,
     suffixes=(".npy", ".json"),
     unreadable=DataError,
-    occupied=DataError,
 )
 _SMALL_BELOW = np.uint64(2**64 // 10)  # protocol: a tenth of the users, by keyed hash
 
@@ -156,8 +155,7 @@ class Dataset:
             overwrite: replace a data set that is there.
 
         Raises:
-            DataError: if the folder exists and may not be replaced.
-            ResourceError: if the disk refuses.
+            ResourceError: if the folder may not be replaced, or the disk refuses.
         """
         arrays = (self.items, self.offsets, self.times)
         needs = sum(array.nbytes for array in arrays if array is not None)

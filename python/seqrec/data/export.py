@@ -34,7 +34,6 @@ EXPORT = Kind(
     version=1,
     suffixes=(".parquet", ".json"),
     unreadable=DataError,
-    occupied=DataError,
 )
 PAIRS: dict[NegativesKind, str] = {"uniform": "pairs", "popularity": "pairs_popularity"}
 
@@ -51,8 +50,8 @@ def export(
         overwrite: replace an export that is there.
 
     Raises:
-        DataError: if the folder may not be replaced, or a user leaves no item for a negative.
-        ResourceError: if the disk refuses.
+        DataError: if a user leaves no item for a negative.
+        ResourceError: if the folder may not be replaced, or the disk refuses.
     """
     with whole_folder(Path(folder), EXPORT, replace=overwrite) as aside:
         train = split.train

@@ -233,14 +233,22 @@ class Run:
             self.scorer, queries, self.item_ids, candidates, task=self.config.task
         )
 
-    def save(self, folder: str | Path) -> None:
-        """Writes the artifact: weights, config, item ids, protocol; no user's data."""
+    def save(self, folder: str | Path, *, overwrite: bool = False) -> None:
+        """Writes the artifact: weights, config, item ids, protocol; no user's data.
+
+        Args:
+            folder: must not exist, or be empty.
+            overwrite: replace a model that is there.
+
+        Raises:
+            ResourceError: if the folder may not be replaced, or the disk refuses.
+        """
         state = {name: tensor.detach().cpu() for name, tensor in self.model.state_dict().items()}
         tensors = {"model": state, **artifact_tensors(self.item_ids)}
         documents = artifact_documents(
             self.config, self.origins, self.protocol, self.training, self.test_readings
         )
-        save_artifact(Path(folder), tensors, documents)
+        save_artifact(Path(folder), tensors, documents, replace=overwrite)
 
     def _queries(
         self,

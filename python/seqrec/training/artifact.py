@@ -28,7 +28,6 @@ ARTIFACT = Kind(
     version=1,
     suffixes=(TENSORS, DOCUMENT),
     unreadable=CheckpointError,
-    occupied=ResourceError,
 )
 _SYSTEM_ERROR = re.compile(r"os error (\d+)")
 
@@ -47,7 +46,11 @@ class Artifact:
 
 
 def save_artifact(
-    folder: Path, tensors: Mapping[str, Mapping[str, Tensor]], documents: Mapping[str, Any]
+    folder: Path,
+    tensors: Mapping[str, Mapping[str, Tensor]],
+    documents: Mapping[str, Any],
+    *,
+    replace: bool = True,
 ) -> None:
     """Writes an artifact, replacing one of the same name only when the new one is complete.
 
@@ -55,13 +58,14 @@ def save_artifact(
         folder: its place; parents are made.
         tensors: file stem -> name -> tensor of any device.
         documents: file stem -> plain JSON value, without NaN.
+        replace: whether there may be an artifact at its place.
 
     Raises:
         ResourceError: if it cannot be written (names the path and the size), or if `folder` holds
-            anything but an artifact. What was there is untouched, and nothing is left beside it.
+            what may not be replaced. What was there is untouched, and nothing is left beside it.
     """
     needs = sum(tensor.nbytes for named in tensors.values() for tensor in named.values())
-    with whole_folder(folder, ARTIFACT, replace=True, needs=needs) as new:
+    with whole_folder(folder, ARTIFACT, replace=replace, needs=needs) as new:
         for stem, named in tensors.items():
             _save_tensors(new / f"{stem}{TENSORS}", named)
         for stem, document in documents.items():

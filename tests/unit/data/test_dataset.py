@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from seqrec.data.dataset import Dataset
-from seqrec.errors import ConfigError, DataError
+from seqrec.errors import ConfigError, DataError, ResourceError
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def test_nothing_is_pickled(dataset, tmp_path):
 
 def test_an_existing_folder_is_kept(dataset, tmp_path):
     dataset.save(tmp_path / "data")
-    with pytest.raises(DataError, match=r"exists already.*overwrite=True"):
+    with pytest.raises(ResourceError, match=r"exists already.*overwrite=True"):
         dataset.save(tmp_path / "data")
 
 

@@ -4,7 +4,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from seqrec.data.export import export
-from seqrec.errors import DataError
+from seqrec.errors import ResourceError
 
 LOG = [("a", 10, 1), ("a", 20, 2), ("a", 30, 3), ("a", 40, 4), ("b", 20, 1), ("b", 50, 2)]
 
@@ -59,6 +59,6 @@ def test_the_protocol_is_written_beside(make_log, tmp_path):
 def test_an_existing_export_is_kept_unless_told(make_log, tmp_path):
     split = make_log(*LOG).split()
     export(split, tmp_path / "out")
-    with pytest.raises(DataError, match="exists already"):
+    with pytest.raises(ResourceError, match="exists already"):
         export(split, tmp_path / "out")
     export(split, tmp_path / "out", overwrite=True)

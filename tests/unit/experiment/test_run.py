@@ -112,6 +112,13 @@ def test_a_model_loaded_without_data_can_be_saved_again(finished, tmp_path):
         assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes()
 
 
+def test_a_saved_model_is_replaced_only_when_told(finished, tmp_path):
+    finished.save(tmp_path / "a")
+    with pytest.raises(ResourceError, match=r"exists already.*overwrite=True"):
+        finished.save(tmp_path / "a")
+    finished.save(tmp_path / "a", overwrite=True)
+
+
 def test_resuming_a_finished_run_changes_nothing(split, finished, copied):
     again = sr.fit("lstm", split, config=tiny_data.tiny("lstm"), folder=copied, resume=True)
     assert again.training == finished.training
@@ -225,9 +232,7 @@ def test_a_config_of_another_version_is_a_checkpoint_error(copied):
 
 
 def test_a_folder_of_another_kind_is_no_run(tmp_path):
-    thing = Kind(
-        format="thing", version=1, suffixes=(".txt",), unreadable=DataError, occupied=DataError
-    )
+    thing = Kind(format="thing", version=1, suffixes=(".txt",), unreadable=DataError)
     with whole_folder(tmp_path / "thing", thing) as new:
         (new / "a.txt").write_text("x")
     with pytest.raises(CheckpointError, match="holds 'thing', not 'seqrec-artifact'"):
