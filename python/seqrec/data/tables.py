@@ -285,7 +285,20 @@ def _arrow_column(frame: Any, name: str, where: Where) -> Any:
         raise DataError(
             f"{where(0)}: column {name!r} is of a type without a place in Arrow: {said}"
         ) from None
+    if frame[name].dtype == nw.Object and pa.types.is_timestamp(column.type):
+        _refuse_mixed_zones(frame[name].to_list(), column, name, where)
     return column if isinstance(column, pa.ChunkedArray) else pa.chunked_array([column])
+
+
+def _refuse_mixed_zones(times: list[Any], column: Any, name: str, where: Where) -> None:
+    """Raises DataError for times with a zone beside ones without: Arrow takes those for UTC."""
+    known = [row for row, known in enumerate(column.is_valid().to_pylist()) if known]
+    for row in known:
+        if (times[row].tzinfo is None) != (times[known[0]].tzinfo is None):
+            raise DataError(
+                f"{where(row)}: column {name!r} mixes times that have a zone and times that have "
+                "none: give all of them one, or none"
+            )
 
 
 def _first_of_another_type(values: list[Any]) -> int:

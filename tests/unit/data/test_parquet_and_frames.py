@@ -1,4 +1,5 @@
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -209,6 +210,23 @@ def test_text_times_are_read_in_one_way_where_ids_differ_in_width(tmp_path):
     narrow = {"user_id": pa.array([1, 2], pa.int32()), "timestamp": ["1", "2"]}
     write_shards(tmp_path, narrow, {"timestamp": ["3.0", "4"]})
     assert Interactions.from_parquet(tmp_path).times.tolist() == [1, 2, 3, 4]
+
+
+def test_times_with_and_without_a_zone_are_not_mixed():
+    naive = [datetime(2020, 1, 1, hour) for hour in range(3)]
+    zoned = [hour.replace(tzinfo=UTC) for hour in naive]
+
+    def read(*times):
+        frame = pd.DataFrame({"user_id": [1, 1, 1], "item_id": [1, 2, 3]})
+        return Interactions.from_frame(frame.assign(timestamp=pd.Series(times, dtype=object)))
+
+    with pytest.raises(DataError, match="row 2 .*'timestamp' mixes times that have a zone"):
+        read(*naive[:2], zoned[2])
+    with pytest.raises(DataError, match="row 1 .*'timestamp' mixes times that have a zone"):
+        read(zoned[0], *naive[1:])
+    with pytest.raises(DataError, match="row 0 .*'timestamp' is null"):
+        read(pd.NaT, *zoned[1:])
+    assert read(*naive).times.tolist() == read(*zoned).times.tolist()
 
 
 def test_shards_that_mix_strings_and_integers_are_refused(tmp_path):
