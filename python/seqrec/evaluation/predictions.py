@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import narwhals as nw
@@ -61,8 +62,8 @@ def judge_next_item(
 
     The seen filter removes items of the input from the lists, as it does from the catalogue; ties
     are broken by smaller internal id, whatever the config says. Scores are compared as they are
-    given, in float64 if need be: whole-catalogue lists of float32 scores give what
-    `evaluate_next_item` gives under the "order" ties.
+    given, or refused where float64 cannot tell them apart: whole-catalogue lists of float32 scores
+    give what `evaluate_next_item` gives under the "order" ties.
 
     Args:
         frame: pandas, polars, Arrow or any table that narwhals reads, with the columns user_id,
@@ -217,7 +218,28 @@ def _numbers(values: NDArray[Any]) -> NDArray[np.float64]:
                 raise DataError(
                     f"the column `score` of the predictions has {value!r} (row {row}), no number"
                 )
-    return np.asarray(values, dtype=np.float64)
+    numbers = np.asarray(values, dtype=np.float64)
+    if values.dtype.kind != "f":
+        _refuse_merged(values, numbers)
+    return numbers
+
+
+def _refuse_merged(values: NDArray[Any], numbers: NDArray[np.float64]) -> None:
+    """Raises DataError where scores differ and their float64 do not: they would be ties."""
+    finite = np.flatnonzero(np.isfinite(numbers))
+    exact = values[finite]
+    if exact.dtype.kind not in "iu":
+        exact = np.array([Decimal(str(value)) for value in exact], dtype=object)
+    order = np.argsort(exact, kind="stable")
+    exact, numbers = exact[order], numbers[finite][order]
+    merged = np.flatnonzero((numbers[1:] == numbers[:-1]) & (exact[1:] != exact[:-1]))
+    if len(merged):
+        first = int(merged[0])
+        raise DataError(
+            f"the column `score` of the predictions has {exact[first]} and {exact[first + 1]} (row "
+            f"{finite[order[first + 1]]}), which are one number in float64: subtract a constant, "
+            "or give ranks"
+        )
 
 
 def _is_number(value: Any) -> bool:

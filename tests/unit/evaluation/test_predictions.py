@@ -1,4 +1,5 @@
 import math
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -224,6 +225,30 @@ def test_another_task_is_refused():
     split = toy_split(TWO, 5)
     with pytest.raises(ConfigError, match="`task` is 'rating'"):
         judge_predictions(frame((100, 30, 1.0)), split, split.test, "rating")
+
+
+@pytest.mark.parametrize(
+    "scores",
+    [
+        np.array([2**60, 2**60 + 1]),
+        np.array([2**63 + 5, 2**63], dtype=np.uint64),
+        np.array([Decimal("0.12345678901234567890"), Decimal("0.12345678901234567891")]),
+        np.array(["1.00000000000000000001", "1"]),
+    ],
+)
+def test_scores_that_float64_cannot_tell_apart_are_refused(scores):
+    table = frame((100, 30, 1), (101, 40, 0)).assign(score=scores)
+    with pytest.raises(DataError, match=r"has .* and .* \(row [01]\), which are one number"):
+        judge(table)
+
+
+@pytest.mark.parametrize(
+    "scores",
+    [np.array([2**60, 2**60]), np.array(["1.0", "1.00"]), np.array([Decimal(1), Decimal("1.0")])],
+)
+def test_equal_scores_are_ties_however_they_are_written(scores):
+    table = frame((100, 30, 1), (101, 40, 0)).assign(score=scores)
+    assert len(judge(table).users) == 2
 
 
 @pytest.mark.parametrize("score", [lambda rank: 10**9 - rank, lambda rank: 1e300 / (1 + rank)])
