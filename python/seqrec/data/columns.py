@@ -206,7 +206,7 @@ def read_ratings(column: Any, name: str, where: Where) -> NDArray[np.float32]:
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         row = _first_failure(column, pa.float32())
         value = column[row].as_py()
-        raise DataError(f"{where(row)}: column {name!r} has {_shown(value)}, no number") from None
+        raise DataError(f"{where(row)}: column {name!r} has {shown(value)}, no number") from None
 
 
 def _encode_dictionary(
@@ -267,7 +267,7 @@ def _check_id_type(column: Any, kind: Any, name: str, where: Where) -> None:
     if pa.types.is_floating(kind):
         _check_no_nulls(column, name, where)  # pandas makes integers with nulls floats
         raise DataError(
-            f"{where(0)}: column {name!r} holds floats ({_shown(column[0].as_py())}); floats lose "
+            f"{where(0)}: column {name!r} holds floats ({shown(column[0].as_py())}); floats lose "
             "digits of ids: make it integers or strings at its source"
         )
     raise DataError(
@@ -309,7 +309,10 @@ def _as_int64(values: Any, places: NDArray[np.integer] | None, name: str, where:
 def _parse_times(column: Any, name: str, where: Where) -> Any:
     """Text as the first of integers, floats, dates and dates with a zone that fits every row."""
     dates = [pa.timestamp(unit, zone) for unit in ("us", "ns") for zone in (None, "UTC")]
-    readings = (pa.int64(), pa.float64(), *dates)
+    hexadecimal = pc.match_substring(column, "x", ignore_case=True)  # type: ignore[attr-defined]
+    readings = [pa.int64(), pa.float64(), *dates]
+    if pc.call_function("any", [hexadecimal]).as_py():
+        readings = readings[1:]  # Arrow reads 0x10 as 16
     for kind in readings:
         try:
             times = column.cast(kind)
@@ -325,7 +328,7 @@ def _parse_times(column: Any, name: str, where: Where) -> Any:
     if value == "":
         raise DataError(f"{where(row)}: column {name!r} is empty")
     raise DataError(
-        f"{where(row)}: column {name!r} has {_shown(value)}; times are 64-bit integers or ISO "
+        f"{where(row)}: column {name!r} has {shown(value)}; times are 64-bit integers or ISO "
         + ("dates" if first is None else f"dates, and the first row reads as {first}")
     )
 
@@ -336,7 +339,7 @@ def _refuse_lost_digits(column: Any, times: Any, name: str, where: Where) -> Non
     if (np.isfinite(values) & (np.abs(values) >= FLOATS_SKIP)).any():
         row = _first_failure(column, pa.int64())
         raise DataError(
-            f"{where(row)}: column {name!r} has {_shown(column[row].as_py())}, and as floats other "
+            f"{where(row)}: column {name!r} has {shown(column[row].as_py())}, and as floats other "
             "times of the column would lose digits: write it as an integer"
         )
 
@@ -384,6 +387,7 @@ def _is_text(kind: Any) -> bool:
     return pa.types.is_string(kind) or pa.types.is_large_string(kind)
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
+    """A value as errors show it."""
     text = repr(value)
     return text if len(text) <= 80 else f"{text[:77]}..."

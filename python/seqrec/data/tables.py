@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from narwhals.exceptions import DuplicateError
 
-from seqrec.data.columns import Columns, Where
+from seqrec.data.columns import Columns, Where, shown
 from seqrec.errors import DataError
 
 PARQUET_SUFFIXES = (".parquet", ".parq", ".pq")
@@ -276,9 +276,11 @@ def _arrow_column(frame: Any, name: str, where: Where) -> Any:
         row = frame[name].to_list().index(error.object)
         raise DataError(f"{where(row)}: column {name!r} is no valid Unicode: {error}") from None
     except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
-        row = _first_of_another_type(frame[name].to_list())
+        values = frame[name].to_list()
+        row = _first_without_place(values)
         raise DataError(
-            f"{where(row)}: column {name!r} mixes types or holds what Arrow cannot: {error}"
+            f"{where(row)}: column {name!r} has {shown(values[row])}, and mixes types or holds "
+            f"what Arrow cannot: {error}"
         ) from None
     except (pa.ArrowNotImplementedError, TypeError) as error:
         said = error.args[0]
@@ -301,5 +303,14 @@ def _refuse_mixed_zones(times: list[Any], column: Any, name: str, where: Where) 
             )
 
 
-def _first_of_another_type(values: list[Any]) -> int:
-    return next((row for row, v in enumerate(values) if type(v) is not type(values[0])), 0)
+def _first_without_place(values: list[Any]) -> int:
+    """The first value that does not fit with those before it into one Arrow array, by halving."""
+    return bisect.bisect(range(1, len(values)), x=False, key=lambda n: not _fits(values[:n]))
+
+
+def _fits(values: list[Any]) -> bool:
+    try:
+        pa.array(values, from_pandas=True)
+    except (pa.ArrowException, OverflowError, UnicodeEncodeError):
+        return False
+    return True

@@ -207,7 +207,8 @@ def test_times_as_text_are_read(values, expected):
 @pytest.mark.parametrize(
     ("values", "row"),
     [(["1", "2", "x"], 2), (["1", "", "2"], 1), (["2020-01-01", "2020-01-02", "7 May"], 2),
-     (["x", "1"], 0), (["1", "99999999999999999999999x", "3", "y"], 1)],
+     (["x", "1"], 0), (["1", "99999999999999999999999x", "3", "y"], 1),
+     (["9", "0x10", "8"], 1), (["0X10", "9"], 0)],
 )  # fmt: skip
 def test_a_text_that_is_no_time_names_its_row(values, row):
     with pytest.raises(DataError, match=f"row {row}: column 'timestamp'"):

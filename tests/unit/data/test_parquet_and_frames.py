@@ -87,9 +87,19 @@ def test_half_a_character_is_named_with_its_row():
         Interactions.from_frame(pd.DataFrame({"user_id": [1, 2], "item_id": halves}))
 
 
-def test_a_column_of_mixed_types_names_the_first_other_row():
-    frame = pd.DataFrame({"user_id": pd.Series([1, 2, "x"], dtype=object), "item_id": [1, 2, 3]})
-    with pytest.raises(DataError, match=r"row 2 .*: column 'user_id' mixes types"):
+@pytest.mark.parametrize(
+    ("users", "row"),
+    [
+        ([1, 2, "x"], 2),
+        ([1, np.int64(2), "x", 4], 2),
+        (["a", None, "b", 3], 3),
+        ([5, 6, 2**70, 8], 2),
+    ],
+)
+def test_a_column_of_mixed_types_names_the_first_other_row(users, row):
+    frame = pd.DataFrame({"user_id": pd.Series(users, dtype=object), "item_id": range(len(users))})
+    said = rf"row {row} .*: column 'user_id' has {users[row]!r}, and mixes types"
+    with pytest.raises(DataError, match=said):
         Interactions.from_frame(frame)
 
 
@@ -220,11 +230,11 @@ def test_times_with_and_without_a_zone_are_not_mixed():
         frame = pd.DataFrame({"user_id": [1, 1, 1], "item_id": [1, 2, 3]})
         return Interactions.from_frame(frame.assign(timestamp=pd.Series(times, dtype=object)))
 
-    with pytest.raises(DataError, match="row 2 .*'timestamp' mixes times that have a zone"):
+    with pytest.raises(DataError, match=r"row 2 .*'timestamp' mixes times that have a zone"):
         read(*naive[:2], zoned[2])
-    with pytest.raises(DataError, match="row 1 .*'timestamp' mixes times that have a zone"):
+    with pytest.raises(DataError, match=r"row 1 .*'timestamp' mixes times that have a zone"):
         read(zoned[0], *naive[1:])
-    with pytest.raises(DataError, match="row 0 .*'timestamp' is null"):
+    with pytest.raises(DataError, match=r"row 0 .*'timestamp' is null"):
         read(pd.NaT, *zoned[1:])
     assert read(*naive).times.tolist() == read(*zoned).times.tolist()
 
