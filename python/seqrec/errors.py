@@ -53,11 +53,12 @@ class InterruptedRunError(SeqrecError):
 
     def __init__(self, message: str, *, signal_number: int) -> None:
         super().__init__(message)
+        self.signal_number = signal_number
         self.exit_code = 128 + signal_number
 
     def __reduce__(self) -> tuple[Any, ...]:
         """For pickle, which knows of positional arguments alone: pools send errors by it."""
-        return partial(type(self), signal_number=self.exit_code - 128), self.args
+        return partial(type(self), signal_number=self.signal_number), self.args
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -11,6 +11,7 @@ from seqrec.training.config import TrainConfig
 from seqrec.training.device import bf16_speed, choose_device, seeded
 from seqrec.training.distributed import Ranks, launched_ranks
 from seqrec.training.early_stop import larger_is_better
+from seqrec.training.interrupts import interrupted
 from seqrec.training.lock import locked
 from seqrec.training.loop import state_to_resume, train
 from seqrec.training.objectives import ObjectiveConfig, make_objective
@@ -33,6 +34,7 @@ __all__ = [
     "bf16_speed",
     "check_state",
     "choose_device",
+    "interrupted",
     "larger_is_better",
     "launched_ranks",
     "load_artifact",

@@ -63,7 +63,7 @@ class Interrupts:
             raise interrupted(number)
 
 
-def interrupted(number: int) -> InterruptedRunError:
-    """The error that ends a run which got this signal."""
+def interrupted(number: int, then: str = "; resume to go on") -> InterruptedRunError:
+    """The error that ends what got this signal; `then` says where that was, and how to go on."""
     name = signal.Signals(number).name
-    return InterruptedRunError(f"stopped by {name}; resume to go on", signal_number=number)
+    return InterruptedRunError(f"stopped by {name}{then}", signal_number=number)

@@ -13,7 +13,6 @@ import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from signal import Signals
 from typing import Any
 
 from seqrec import config as configs
@@ -28,7 +27,7 @@ from seqrec.errors import (
 )
 from seqrec.experiment import RunConfig, fit_layers, resolve
 from seqrec.files import refuse_sealed
-from seqrec.training import Evaluation, choose_device, larger_is_better
+from seqrec.training import Evaluation, choose_device, interrupted, larger_is_better
 from seqrec.tuning.lock import Lock
 from seqrec.tuning.recipe import write_recipe
 from seqrec.tuning.search import Search, keep_best, open_folder, place, read_search
@@ -128,7 +127,8 @@ def tune(
             with study.lock:
                 line = _finish(trial, claim, plan, trials)
         say(line)
-    return read_search(plan.folder)
+    with study.lock:  # whoever ended the last trial may have been killed before
+        return _keep_best(plan)
 
 
 def _planned(
@@ -179,9 +179,8 @@ def _run(plan: _Plan, claim: Claim) -> Trial:
     except _HopelessError as error:
         return watcher.end("pruned", str(error))
     except InterruptedRunError as error:
-        number = error.exit_code - 128
-        message = f"stopped by {Signals(number).name} in {name}; begin the search again to go on"
-        raise InterruptedRunError(message, signal_number=number) from None
+        goes_on = f" in {name}; begin the search again to go on"
+        raise interrupted(error.signal_number, goes_on) from None
     except DivergenceError as error:
         return watcher.end("diverged", str(error))
     except ConfigError as error:
@@ -198,16 +197,22 @@ def _finish(trial: Trial, claim: Claim, plan: _Plan, trials: int) -> str:
     """Tells what a trial came to, and keeps the best one; a line about it."""
     ended, best = trial.status in ENDED, trial.best(plan.monitor)
     claim.tell(best.metrics[plan.monitor] if ended and best is not None else None)
-    search = read_search(plan.folder)
-    keep_best(search)
-    if search.best is not None:
-        write_recipe(search, plan.layers, plan.space, plan.budget)
+    search = _keep_best(plan)
     value = "" if best is None else f" {plan.monitor} {best.metrics[plan.monitor]:.4f}"
     is_best = search.best is not None and search.best.number == trial.number
     mark = ", the best so far" if is_best else ""
     note = f" ({trial.note})" if trial.note else ""
     minutes = f"{trial.seconds / 60:.1f} min"
     return f"[{trial.number + 1}/{trials}]{value} {trial.status}{note}, {minutes}{mark}"
+
+
+def _keep_best(plan: _Plan) -> Search:
+    """The search as its folder has it, with the weights and the recipe of its best trial alone."""
+    search = read_search(plan.folder)
+    keep_best(search)
+    if search.best is not None:
+        write_recipe(search, plan.layers, plan.space, plan.budget)
+    return search
 
 
 class _Watcher:

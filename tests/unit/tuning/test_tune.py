@@ -252,6 +252,19 @@ def test_trial_of_a_killed_process_that_had_ended_is_not_run_again(monkeypatch, 
     assert [trial.best("ndcg@10").metrics["ndcg@10"] for trial in found.trials] == [0.3, 0.4]
 
 
+def test_recipe_that_a_killed_process_had_not_written_is_written_by_the_next(monkeypatch, search):
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LOOP, "write_recipe", killed)
+        with pytest.raises(KeyboardInterrupt):
+            search(ToyRuns([0.3]))
+    found = search(ToyRuns(), trials=1)
+    assert [trial.status for trial in found.trials] == ["completed"]
+    assert "trial 0 of 1" in found.recipe.read_text()
+
+
 def test_trial_that_another_process_runs_is_left_to_it(monkeypatch, split, search):
     inner = ToyRuns([0.2])
 
