@@ -159,8 +159,8 @@ def refit(
     """Trains the model of a run again, from scratch, on its training *and* validation part.
 
     The same seed takes the number of steps that the run's validation chose, at the learning rates
-    that the run took them with; statistics such as the start of the item vectors are those of the
-    larger part. What comes out can be judged on the test part alone.
+    that the run took them with, however long they take; statistics such as the start of the item
+    vectors are those of the larger part. What comes out can be judged on the test part alone.
 
     Args:
         run: finished, with its data set, and no refit itself.
@@ -179,7 +179,9 @@ def refit(
         raise ConfigError(
             f"the run ({run.status}) has no number of steps that validation chose: finish it first"
         )
-    training = dataclasses.replace(run.config.training, max_steps=chosen.best_step, patience=None)
+    training = dataclasses.replace(
+        run.config.training, max_steps=chosen.best_step, max_minutes=None, patience=None
+    )
     return _fit(
         dataclasses.replace(run.config, training=training), run.origins, split,
         split.with_validation(), folder=None if folder is None else Path(folder),

@@ -47,6 +47,14 @@ def test_its_learning_rates_are_those_of_the_run(tmp_path, split):
     assert rates[1] == rates[0][: len(rates[1])]
 
 
+def test_it_has_no_time_limit(split):
+    # Of two machines, or with other work beside it, the refit may be the slower one.
+    limited = tiny_data.tiny("lstm", training={"epochs": 1, "max_minutes": 5.0})
+    run = sr.fit("lstm", split, config=limited)
+    assert run.config.training.max_minutes == 5.0
+    assert sr.refit(run).config.training.max_minutes is None
+
+
 @pytest.mark.parametrize("cut", ["leave_one_out", "global_time"])
 def test_its_training_part_ends_with_the_validation_targets(cut):
     dataset = tiny_data.tiny_split().dataset
