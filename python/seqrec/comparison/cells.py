@@ -11,9 +11,10 @@ from typing import Any
 from seqrec import config as configs
 from seqrec.comparison.results import Judged, load_judged, results_place, save_judged
 from seqrec.data import NegativesKind, Split
-from seqrec.errors import ConfigError
+from seqrec.errors import ConfigError, InterruptedRunError
 from seqrec.evaluation import EvalConfig
 from seqrec.experiment import MODELS, REFIT, Run, RunConfig, fit_layers, readings, refit, resolve
+from seqrec.training import interrupted
 
 POPULARITY = "relevance-popularity"
 # What each table asks; the last one is a row of its own in the protocol.
@@ -77,10 +78,15 @@ class Cell:
         return judged
 
     def _run(self, split: Split) -> Run:
-        if self.refit_of is None:
-            return fit_layers(self.layers, split, folder=self.folder, resume=True)
-        chosen = fit_layers(self.layers, split, folder=self.refit_of, resume=True)
-        return refit(chosen, folder=self.folder, resume=True)
+        try:
+            place = self.folder if self.refit_of is None else self.refit_of
+            run = fit_layers(self.layers, split, folder=place, resume=True)
+            if self.refit_of is None:
+                return run
+            return refit(run, folder=self.folder, resume=True)
+        except InterruptedRunError as error:
+            goes_on = f" in {self.folder}; begin the comparison again to go on"
+            raise interrupted(error.signal_number, goes_on) from None
 
     def _identity(self, split: Split) -> dict[str, Any]:
         return cell_identity(self.config, split.protocol(), is_refit=self.refit_of is not None)

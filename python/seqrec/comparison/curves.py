@@ -64,7 +64,7 @@ def read_curve(run: Path, metric: str | None = None) -> TrainingCurve:
     """
     lines = _validations(run / LOG)
     if not lines:
-        raise DataError(f"{run}: nothing was validated yet")
+        raise DataError(f"{run}: nothing was validated yet, or it is a refit, which never is")
     known = [name for name in lines[0] if name not in NOT_METRICS]
     headlines = [name for name in known if name.startswith("ndcg@") or name == "accuracy"]
     chosen = headlines[0] if metric is None and headlines else metric
@@ -137,7 +137,8 @@ def _validations(log: Path) -> list[dict[str, Any]]:
     except OSError as error:
         raise DataError(f"cannot read {log}: {error.strerror}") from None
     lines = []
-    for number, line in enumerate(text.splitlines(), start=1):
+    written, _, _ = text.rpartition("\n")  # what a killed writer began is cut when it is resumed
+    for number, line in enumerate(written.splitlines(), start=1):
         try:
             values = json.loads(line)
             if values["kind"] == "validation":

@@ -6,6 +6,8 @@ import dataclasses
 import json
 import re
 import shutil
+import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,7 +19,7 @@ from seqrec.comparison.cells import plan_cells
 from seqrec.comparison.render import read_comparisons, render
 from seqrec.comparison.study import study_tables
 from seqrec.comparison.systems import Systems
-from seqrec.errors import CheckpointError, ConfigError, DataError
+from seqrec.errors import CheckpointError, ConfigError, DataError, InterruptedRunError
 from seqrec.experiment import MODELS, Run, resolve
 
 CELLS = {(m, q): tiny_data.MODELS[m] for m in tiny_data.MODELS for q in QUESTIONS}
@@ -128,6 +130,16 @@ def test_a_cell_that_was_trained_and_not_judged_is_judged(split, folder):
     (again,) = compared(split, folder)
     assert (cell / "log.jsonl").read_bytes() == before
     assert again.reports[-1].counts["test_readings"] == 2
+
+
+def test_a_stopped_comparison_says_how_to_go_on(split, tmp_path, monkeypatch):
+    def stop(*_, **__):
+        raise InterruptedRunError("stopped", signal_number=signal.SIGTERM)
+
+    monkeypatch.setattr(sys.modules["seqrec.comparison.cells"], "fit_layers", stop)
+    with pytest.raises(InterruptedRunError, match=r"SIGTERM in .*begin the comparison again") as it:
+        compared(split, tmp_path)
+    assert it.value.exit_code == 143
 
 
 def test_a_time_limited_cell_says_so_everywhere(split, tmp_path):

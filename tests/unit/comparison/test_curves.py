@@ -99,6 +99,13 @@ def test_what_cannot_be_read_is_named(write, tmp_path):
         read_curve(broken)
 
 
+def test_a_line_that_a_killed_writer_began_is_no_line_yet(write):
+    torn = write("torn", validation(1, accuracy=0.5))
+    with (torn / "log.jsonl").open("a") as log:
+        log.write('{"kind": "valid')
+    assert read_curve(torn).values == [0.5]
+
+
 def test_the_command_prints_and_draws(run, tmp_path, capsys):
     out = tmp_path / "curves.png"
     assert cli(["curves", str(run), "--mark", "GRU4Rec, published=0.15", "-o", str(out)]) == 0
