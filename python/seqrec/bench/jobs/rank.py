@@ -30,6 +30,7 @@ from seqrec.bench.scores import (
     scored,
 )
 from seqrec.bench.shapes import Problem
+from seqrec.errors import DataError
 from seqrec.evaluation.ranking import count, ranks
 
 
@@ -38,6 +39,7 @@ def rank(problem: Problem) -> Iterator[Job]:
     for data in scored(problem):
         lineup = Lineup(ours(data))
         lineup.add("numba", jit.why_not(), partial(_numba, data))
+        lineup.add("numba, ties", jit.why_not(), partial(_numba_ties, data))
         lineup.made += [_numpy(data), _torch_count(data), _torch_topk(data)]
         lineup.add(twin.NAME, twin.why_not(), partial(_twin, data))
         yield Job(
@@ -78,6 +80,26 @@ def _numba(data: Scored) -> Contender:
         return (metrics_at(1 + above),)
 
     return Contender(name="numba", call=call, package="numba", units=data.thousands)
+
+
+def _numba_ties(data: Scored) -> Contender:
+    """What seqrec's rank is made of, although no score of the job is tied, or not finite."""
+    greater, equal = np.empty((2, len(data.users)), dtype=np.int64)
+    part = data.inputs
+
+    def call(seed: int) -> tuple[Any]:
+        finite = count_ties_compiled(
+            data.block(seed), data.targets, part.items, part.starts, part.stops, data.users,
+            greater, equal,
+        )  # fmt: skip
+        if not finite:
+            raise DataError("scores must be finite")
+        return (metrics_at(1 + greater + equal / 2),)
+
+    return Contender(
+        name="numba, ties", call=call, package="numba", units=data.thousands,
+        note="counts ties and looks for NaN, as seqrec does",
+    )  # fmt: skip
 
 
 def _numpy(data: Scored) -> Contender:
@@ -145,3 +167,31 @@ def count_above_compiled(
         for place in range(starts[users[row]], stops[users[row]]):
             counted -= scores[row, items[place] - 1] > own
         above[row] = counted
+
+
+@jit.parallel
+def count_ties_compiled(
+    scores: Any,
+    targets: Any,
+    items: Any,
+    starts: Any,
+    stops: Any,
+    users: Any,
+    greater: Any,
+    equal: Any,
+) -> Any:
+    """As `count_above_compiled`, and the scores that equal the target's; whether all are finite."""
+    n_finite = 0
+    for row in prange(len(users)):
+        own = scores[row, targets[row] - 1]
+        larger, tied = 0, -1  # the target ties with itself
+        for column in range(scores.shape[1]):
+            larger += scores[row, column] > own
+            tied += scores[row, column] == own
+            n_finite += np.isfinite(scores[row, column])
+        for place in range(starts[users[row]], stops[users[row]]):
+            larger -= scores[row, items[place] - 1] > own
+            tied -= scores[row, items[place] - 1] == own
+        greater[row] = larger
+        equal[row] = tied
+    return n_finite == scores.size
