@@ -61,6 +61,12 @@ WIDE = {"lstm": {"embedding_dim": 512}, "start": {"std": 0.03}}
 WIDE_CATALOGUES = range(10_000, 100_001)
 WIDE_ACTIONS = 10  # of an item in the training part, on average
 
+# What is known of a short history is needed, none of it dropped, and a state of half the width
+# knows the rows of relevance by heart later. So do narrow vectors, where actions are few as well;
+# where they are many, vectors have to tell who follows whom (docs/experiments.md).
+SHORT = {"lstm": {"hidden_size": 256, "output_dropout": 0.0}}
+NARROW = {"lstm": {"embedding_dim": 64}}
+
 # Short histories leave a cloze little to read, and much of it lies behind what it hides. Where each
 # item is learned from what came before it, BERT4Rec gains from width, from a strong dropout of what
 # meets the items and from biases that start at popularity. A row has one target then, where a cloze
@@ -76,7 +82,7 @@ PREFIXES = {
 # taken again, since such a next item is often certain.
 SMOOTHED = {"objective": {"label_smoothing": 0.3}}
 SHORT_HISTORY = 32  # items of a user in the training part, on average
-FEW_ACTIONS = 200_000  # in the training part: prefixes of long histories are quick enough then, too
+FEW_ACTIONS = 200_000  # in the training part
 MOST_PREFIXES = 10_000_000  # the plan of an epoch keeps each in memory
 
 
@@ -252,19 +258,29 @@ def data_defaults(asked: Mapping[str, Any], split: Split) -> dict[str, Any]:
     """The default tables that depend on what is trained on, laid over those of the cell.
 
     The LSTM's next item has `WIDE` vectors for 10,000 to 100,000 items, where the training part has
-    ten actions or more of each, on average. BERT4Rec's next item learns from `PREFIXES` where a
-    user has 32 training actions or fewer, on average, or all users together 200,000 or fewer;
+    ten actions or more of each, on average. Its relevance is for `SHORT` histories where a user has
+    32 training actions or fewer, on average, and `NARROW` as well where all users together have
+    200,000 or fewer. BERT4Rec's next item learns from `PREFIXES` where the one or the other holds;
     unless there are more than ten million, or `asked` has a cloze or other windows. Prefixes have
     `SMOOTHED` targets where nobody took an item twice and the loss is "ce".
     """
-    if asked["task"] != "next_item":
-        return {}
     n_items, n_actions = split.dataset.n_items, split.train.n_events
+    short = n_actions <= SHORT_HISTORY * int((split.train.lengths > 0).sum())
+    few = n_actions <= FEW_ACTIONS
+    if asked["model"] == "lstm" and asked["task"] == "relevance":
+        return config.merge(SHORT, NARROW if few else {}) if short else {}
     if asked["model"] == "lstm":
         filled = n_items in WIDE_CATALOGUES and n_actions >= WIDE_ACTIONS * n_items
         return WIDE if filled else {}
-    windows, n_users = _asked(asked, "windows", "windows"), int((split.train.lengths > 0).sum())
-    few = n_actions <= max(FEW_ACTIONS, SHORT_HISTORY * n_users) and n_actions <= MOST_PREFIXES
+    if asked["task"] == "relevance":
+        return {}
+    return _cloze_defaults(asked, split, few=short or few)
+
+
+def _cloze_defaults(asked: Mapping[str, Any], split: Split, *, few: bool) -> dict[str, Any]:
+    """Those of BERT4Rec's next item; `few`: whether there is time for all prefixes of the data."""
+    windows = _asked(asked, "windows", "windows")
+    few = few and split.train.n_events <= MOST_PREFIXES
     free = windows is None and "cloze" not in asked
     if windows != "prefixes" and not (free and few):
         return {}

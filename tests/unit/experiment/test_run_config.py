@@ -179,6 +179,23 @@ def test_many_items_with_many_actions_each_get_wide_vectors(split, task, width):
 
 
 @pytest.mark.parametrize(
+    ("bounds", "sizes"),
+    [
+        ({"SHORT_HISTORY": 99}, (128, 512, 0.2)),  # 100 actions of each user, 100,000 in all
+        ({"SHORT_HISTORY": 100}, (64, 256, 0.0)),
+        ({"SHORT_HISTORY": 100, "FEW_ACTIONS": 99_999}, (128, 256, 0.0)),
+    ],
+)
+def test_relevance_by_the_lstm_is_narrower_where_histories_are_short(monkeypatch, bounds, sizes):
+    for name, value in bounds.items():
+        monkeypatch.setattr(f"seqrec.experiment.config.{name}", value)
+    config, origins = resolve({"asked": {"model": "lstm", "task": "relevance"}}, LARGE)
+    lstm = config.lstm
+    assert (lstm.embedding_dim, lstm.hidden_size, lstm.output_dropout) == sizes
+    assert ("default for this data" in origins.values()) == (sizes != (128, 512, 0.2))
+
+
+@pytest.mark.parametrize(
     ("bounds", "windows"),
     [
         ({}, "prefixes"),  # 100 actions of each user, 100,000 in all
@@ -227,7 +244,9 @@ def test_large_data_moves_the_defaults_of_both_models(model):
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
-def test_a_published_recipe_leaves_no_option_to_the_data(recipe):
+@pytest.mark.parametrize("longest", [32, 100])
+def test_a_published_recipe_leaves_no_option_to_the_data(monkeypatch, recipe, longest):
+    monkeypatch.setattr("seqrec.experiment.config.SHORT_HISTORY", longest)
     tables = {"recipe": read_toml(recipe)}
     assert resolve(tables, LARGE)[0] == resolve(tables)[0]
 
