@@ -79,8 +79,7 @@ class Cell:
 
     def _run(self, split: Split) -> Run:
         try:
-            place = self.folder if self.refit_of is None else self.refit_of
-            run = fit_layers(self.layers, split, folder=place, resume=True)
+            run = fit_layers(self.layers, split, folder=self.refit_of or self.folder, resume=True)
             if self.refit_of is None:
                 return run
             return refit(run, folder=self.folder, resume=True)

@@ -364,11 +364,16 @@ def _integral(floats: NDArray[np.floating], name: str, where: Where) -> NDArray[
 
 
 def _first_failure(column: Any, kind: Any) -> int:
-    """The first row that does not cast, by halving: O(E) in all."""
-    low, high = 0, len(column)
+    """The first row that does not cast: O(E) in all."""
+    return first_misfit(len(column), lambda low, high: _casts(column.slice(low, high - low), kind))
+
+
+def first_misfit(n_rows: int, fit: Callable[[int, int], bool]) -> int:
+    """The first row that does not fit, by halving; `fit(low, high)`: whether those rows do."""
+    low, high = 0, n_rows
     while high - low > 1:
         middle = (low + high) // 2
-        if _casts(column.slice(low, middle - low), kind):
+        if fit(low, middle):
             low = middle
         else:
             high = middle

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from narwhals.exceptions import DuplicateError
 
-from seqrec.data.columns import Columns, Where, shown
+from seqrec.data.columns import Columns, Where, first_misfit, shown
 from seqrec.errors import DataError
 
 PARQUET_SUFFIXES = (".parquet", ".parq", ".pq")
@@ -277,7 +277,8 @@ def _arrow_column(frame: Any, name: str, where: Where) -> Any:
         raise DataError(f"{where(row)}: column {name!r} is no valid Unicode: {error}") from None
     except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
         values = frame[name].to_list()
-        row = _first_without_place(values)
+        # Types mix with those before them, so a value is tried behind all of them.
+        row = first_misfit(len(values), lambda _, stop: _fits(values[:stop]))
         raise DataError(
             f"{where(row)}: column {name!r} has {shown(values[row])}, and mixes types or holds "
             f"what Arrow cannot: {error}"
@@ -301,11 +302,6 @@ def _refuse_mixed_zones(times: list[Any], column: Any, name: str, where: Where) 
                 f"{where(row)}: column {name!r} mixes times that have a zone and times that have "
                 "none: give all of them one, or none"
             )
-
-
-def _first_without_place(values: list[Any]) -> int:
-    """The first value that does not fit with those before it into one Arrow array, by halving."""
-    return bisect.bisect(range(1, len(values)), x=False, key=lambda n: not _fits(values[:n]))
 
 
 def _fits(values: list[Any]) -> bool:
