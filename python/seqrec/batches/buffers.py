@@ -43,7 +43,8 @@ class Buffers:
         size = math.prod(shape)
         slab = self._slabs.get((name, dtype))
         if slab is None or len(slab) < size:
-            slab = torch.empty(size, dtype=dtype, pin_memory=self.pinned)
+            with torch.inference_mode(False):  # a later batch may be trained on
+                slab = torch.empty(size, dtype=dtype, device="cpu", pin_memory=self.pinned)
             self._slabs[name, dtype] = slab
             self._views = {
                 key: kept for key, kept in self._views.items() if key[:2] != (name, dtype)

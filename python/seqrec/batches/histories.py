@@ -38,7 +38,7 @@ def histories(
         raise DataError(f"user {users[row]} is outside 0..{sequences.n_users} (row {row})")
     lengths = sequences.stops[users] - sequences.starts[users]
     width = min(max_len, max(1, int(lengths.max(initial=0))))
-    tokens = torch.empty((len(users), width), dtype=torch.int64)
+    tokens = torch.empty((len(users), width), dtype=torch.int64, device="cpu")
     _core.fill_histories(
         sequences.items, sequences.starts, sequences.stops, users, pad == "left", tokens.numpy()
     )

@@ -69,7 +69,7 @@ class BatchStream(Generic[B]):
         *,
         rank: int = 0,
         world_size: int = 1,
-        device: torch.device = CPU,
+        device: torch.device | str = CPU,
         prefetch: bool = True,
     ) -> None:
         check(world_size >= 1, "world_size", world_size, "at least 1")
@@ -85,7 +85,7 @@ class BatchStream(Generic[B]):
         self.seed = seed
         self.rank = rank
         self.world_size = world_size
-        self.device = device
+        self.device = torch.device(device)
         self.prefetch = prefetch
         self.wait_seconds = 0.0
         self._planned: Plan | None = None

@@ -49,6 +49,7 @@ from seqrec.training import (
     Watch,
     choose_device,
     make_objective,
+    plain_tensors,
     seeded,
     stage,
     state_to_resume,
@@ -123,8 +124,12 @@ def fit(
         "config": config or {},
         "argument": {**_given({"model": model, "task": task}), **tables},
     }
-    place = None if folder is None else Path(folder)
-    return fit_layers(layers, split, folder=place, resume=resume, overwrite=overwrite)
+    return fit_layers(layers, split, folder=_place(folder), resume=resume, overwrite=overwrite)
+
+
+def _place(folder: str | Path | None) -> Path | None:
+    configs.check(folder != "", "folder", folder, "the name of one, or None")
+    return None if folder is None else Path(folder)
 
 
 def _given(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -184,7 +189,7 @@ def refit(
     )
     return _fit(
         dataclasses.replace(run.config, training=training), run.origins, split,
-        split.with_validation(), folder=None if folder is None else Path(folder),
+        split.with_validation(), folder=_place(folder),
         resume=resume, overwrite=overwrite,
     )  # fmt: skip
 
@@ -262,7 +267,7 @@ def build_model(
     a state follow.
     """
     n_items, start = split.dataset.n_items, run_config.start
-    with seeded(run_config.training.seed):
+    with plain_tensors(), seeded(run_config.training.seed):
         model = new_model(run_config, n_items)
     if weights_follow:
         return model

@@ -24,6 +24,7 @@ from seqrec.training import (
     load_artifact,
     load_document,
     open_state,
+    plain_tensors,
 )
 from seqrec.training.journal import LOG
 
@@ -61,15 +62,17 @@ def load(folder: str | Path, *, dataset: Dataset | None = None, device: str = "a
     except ConfigError as error:
         raise CheckpointError(f"{place} is not of this version of seqrec: {error}") from None
     vocabulary = item_ids(items)
-    with torch.device("meta"):  # nothing is drawn for weights that come from the file
-        model = new_model(run_config, len(vocabulary))
-    check_state(model, weights, source=str(place))
-    model.to_empty(device="cpu")
-    model.load_state_dict(weights)
+    with plain_tensors():
+        with torch.device("meta"):  # nothing is drawn for weights that come from the file
+            model = new_model(run_config, len(vocabulary))
+        check_state(model, weights, source=str(place))
+        model.to_empty(device="cpu")
+        model.load_state_dict(weights)
+        model.to(choose_device(device))
     return Run(
         config=run_config,
         origins=origins,
-        model=model.to(choose_device(device)).eval(),
+        model=model.eval(),
         item_ids=vocabulary,
         protocol=protocol,
         split=None if dataset is None else _same_split(dataset, protocol, place),

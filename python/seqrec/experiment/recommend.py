@@ -178,7 +178,7 @@ def judged_pairs(
     Raises:
         ConfigError: if there is not one list of candidates for each row of the queries, or a text
             or set in place of one.
-        DataError: for a candidate that the model does not know.
+        DataError: for a candidate that the model does not know, or a score that is not finite.
     """
     asked_ids = _lists(candidates, "candidates")
     if len(asked_ids) != len(queries.labels):
@@ -193,13 +193,22 @@ def judged_pairs(
     asked = np.ones((len(counts), max(1, int(counts.max(initial=1)))), dtype=np.int32)
     asked[rows, places] = codes + 1
     users = np.arange(len(counts), dtype=np.int32)
-    if task == "relevance":
-        score = ModelPairScorer(scorer)(queries.sequences, users, asked)[rows, places]
-        score = score.astype(np.float64)
-        chance = probability(score)
-    else:
-        step = _batch_users(len(item_ids))
-        score, chance = _catalogue_share(scorer, queries.sequences, users, rows, codes, step)
+    with np.errstate(invalid="ignore"):  # what is not finite is refused below
+        if task == "relevance":
+            score = ModelPairScorer(scorer)(queries.sequences, users, asked)[rows, places]
+            score = score.astype(np.float64)
+            chance = probability(score)
+        else:
+            step = _batch_users(len(item_ids))
+            score, chance = _catalogue_share(scorer, queries.sequences, users, rows, codes, step)
+    wrong = ~(np.isfinite(score) & np.isfinite(chance))
+    if wrong.any():
+        at = int(wrong.argmax())
+        raise DataError(
+            f"the model gives item {item_ids.shown(codes[at])} a score of {score[at]} and a "
+            f"probability of {chance[at]} for {queries.labels[rows[at]]}: its weights are not "
+            "finite"
+        )
     return pd.DataFrame(
         {
             "user_id": queries.labels[rows],
@@ -292,5 +301,6 @@ def _batch_users(n_items: int) -> int:
 def _log_sum_exp(scores: NDArray[np.float32]) -> NDArray[np.float64]:
     """Log sum exp of each row, summed in float64; beside the scores it holds a single row."""
     top = scores.max(axis=1)
-    total = [np.exp(row - t).sum(dtype=np.float64) for row, t in zip(scores, top, strict=True)]
-    return top + np.log(total)
+    with np.errstate(invalid="ignore"):  # what is not finite is refused where it is used
+        total = [np.exp(row - t).sum(dtype=np.float64) for row, t in zip(scores, top, strict=True)]
+        return top + np.log(total)

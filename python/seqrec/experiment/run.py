@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import torch
 
 from seqrec import config as configs
 from seqrec.data import Dataset, Split, Vocabulary, evaluation_negatives
-from seqrec.errors import ConfigError, DataError
+from seqrec.errors import CheckpointError, ConfigError, DataError
 from seqrec.evaluation import (
     NextItemResult,
     RelevanceResult,
@@ -242,8 +243,14 @@ class Run:
 
         Raises:
             ResourceError: if the folder may not be replaced, or the disk refuses.
+            CheckpointError: if the weights were cast to another type, which could not be loaded.
         """
         state = {name: tensor.detach().cpu() for name, tensor in self.model.state_dict().items()}
+        for name, tensor in state.items():
+            if tensor.dtype != torch.float32:
+                raise CheckpointError(
+                    f"{name} is {tensor.dtype}: weights are saved in float32, so call model.float()"
+                )
         tensors = {"model": state, **artifact_tensors(self.item_ids)}
         documents = artifact_documents(
             self.config, self.origins, self.protocol, self.training, self.test_readings

@@ -15,6 +15,7 @@ from seqrec.data import Sequences
 from seqrec.experiment.config import RunConfig
 from seqrec.models import LSTM, BERT4Rec
 from seqrec.training.device import full_precision
+from seqrec.training.held import held
 
 PAIR_ROWS = 1024  # (history, candidate) rows that a model reads at once
 
@@ -68,13 +69,13 @@ class ModelPairScorer:
 @contextmanager
 def _inference(model: torch.nn.Module) -> Iterator[None]:
     """Eval mode in float32, without gradients; the model's mode is put back afterwards."""
-    was_training = model.training
-    model.eval()
-    try:
-        with torch.no_grad(), full_precision(next(model.parameters()).device):
-            yield
-    finally:
-        model.train(was_training)
+    eval_mode = held(model, "training", False, assign=_set_mode)
+    with eval_mode, torch.no_grad(), full_precision(next(model.parameters()).device):
+        yield
+
+
+def _set_mode(model: torch.nn.Module, _name: str, training: bool) -> None:
+    model.train(training)
 
 
 def max_history(run_config: RunConfig) -> int:

@@ -36,6 +36,7 @@ def dropout(x: Tensor, p: float) -> Tensor:
     if x.device.type != "cpu":
         return F.dropout(x, p)
     kept = 256 - min(max(round(256 * p), 1), 255)
-    draws = torch.empty(-(-x.numel() // 8), dtype=torch.int64).random_(-(2**63), None)
+    draws = torch.empty(-(-x.numel() // 8), dtype=torch.int64, device=x.device)
+    draws.random_(-(2**63), None)
     noise = (draws.view(torch.uint8)[: x.numel()] < kept).to(x.dtype).mul_(256 / kept)
     return x * noise.view(x.shape)

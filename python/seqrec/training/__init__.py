@@ -8,7 +8,7 @@ from seqrec.training.artifact import (
     save_artifact,
 )
 from seqrec.training.config import TrainConfig
-from seqrec.training.device import bf16_speed, choose_device, seeded
+from seqrec.training.device import bf16_speed, choose_device, plain_tensors, seeded
 from seqrec.training.distributed import Ranks, launched_ranks
 from seqrec.training.early_stop import larger_is_better
 from seqrec.training.interrupts import interrupted
@@ -42,6 +42,7 @@ __all__ = [
     "locked",
     "make_objective",
     "open_state",
+    "plain_tensors",
     "save_artifact",
     "seeded",
     "stage",

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from seqrec.errors import ConfigError, ResourceError
+from seqrec.training.held import held
 
 # Torch has one generator a device for all threads of a process: who draws from it keeps it for as
 # long as the draws have to follow each other. A child forked meanwhile has a lock of its own.
@@ -40,7 +41,7 @@ def choose_device(name: str = "auto") -> torch.device:
     """
     if name == "auto":
         return torch.device(next(kind for kind in ("cuda", "mps", "cpu") if _present(kind)))
-    kind, colon, index = name.partition(":")
+    kind, colon, index = name.partition(":") if isinstance(name, str) else ("", "", "")
     if kind not in ("cpu", "cuda", "mps") or (colon and not (kind == "cuda" and index.isdigit())):
         raise ConfigError(f"option `device` is {name!r}: it must be auto, cpu, mps, cuda or cuda:N")
     if not _present(kind) or (colon and int(index) >= torch.cuda.device_count()):
@@ -73,22 +74,42 @@ def autocast(device: torch.device, precision: str) -> AbstractContextManager[obj
 
 
 @contextmanager
+def plain_tensors() -> Iterator[None]:
+    """Within it tensors are made in float32, on the CPU and trainable, whatever a caller has set.
+
+    The default dtype is one for all threads of a process: only for as long as a model is made.
+    """
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32)
+    try:
+        with torch.inference_mode(False), torch.enable_grad(), torch.device("cpu"):
+            yield
+    finally:
+        torch.set_default_dtype(before)
+
+
+@contextmanager
+def gradients(device: torch.device) -> Iterator[None]:
+    """Within it gradients are computed, in float32, whatever modes a caller is in."""
+    off = torch.autocast(device.type, enabled=False)
+    with torch.inference_mode(False), torch.enable_grad(), off:
+        yield
+
+
+@contextmanager
 def full_precision(device: torch.device) -> Iterator[None]:
     """Within it float32 is float32: without a caller's autocast, and without TF32 in the LSTM.
 
     cuDNN rounds the factors of an LSTM's products to the ten bits of TF32 unless it is told not to.
+    In other products a GPU does so only where the caller asks for it, and then it does.
     """
     with torch.autocast(device.type, enabled=False):
         if device.type != "cuda":
             yield
             return
         lstm: Any = torch.backends.cudnn.rnn  # whose stub lacks the property
-        before = lstm.fp32_precision
-        lstm.fp32_precision = "ieee"
-        try:
+        with held(lstm, "fp32_precision", "ieee"):
             yield
-        finally:
-            lstm.fp32_precision = before
 
 
 def processor() -> str:
@@ -109,7 +130,9 @@ def bf16_speed(device: torch.device, *, rounds: int = 7) -> float:
     Processors without bfloat16 instructions emulate them: there it is below 1, and `fp32` is the
     faster precision.
     """
-    users, items = torch.randn(512, 128, device=device), torch.randn(4096, 128, device=device)
+    users, items = (
+        torch.randn(rows, 128, device=device, dtype=torch.float32) for rows in (512, 4096)
+    )
     pairs = [(users, items), (users.bfloat16(), items.bfloat16())]
     seconds: list[list[float]] = [[], []]
     for _ in range(rounds + 1):

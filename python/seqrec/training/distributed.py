@@ -104,14 +104,16 @@ class Ranks:
         """
         trained = list(parameters)
         if self._used is None:
-            own = torch.tensor([p.grad is not None for p in trained], dtype=torch.float64)
+            own = torch.tensor(
+                [p.grad is not None for p in trained], dtype=torch.float64, device="cpu"
+            )
             ranks_of_each = self._reduced(own, dist.ReduceOp.SUM)
             if not ranks_of_each.any():  # no rank has a target in this step
-                return torch.zeros(1)
+                return torch.zeros(1, dtype=torch.float32, device=self.device)
             self._used = (ranks_of_each > 0).tolist()
         used = [p for p, use in zip(trained, self._used, strict=True) if use]
         parts = [torch.zeros_like(p) if p.grad is None else p.grad for p in used]
-        head = torch.full((1,), float(targets), device=self.device)
+        head = torch.full((1,), float(targets), dtype=torch.float32, device=self.device)
         message = torch.cat([head, *(part.flatten() for part in parts)])
         dist.all_reduce(message)
         gradient = message[1:] / message[0].clamp(min=1)

@@ -23,7 +23,7 @@ from seqrec.errors import ConfigError, ResourceError
 from seqrec.folder import exists, remove_folder, remove_leftovers
 from seqrec.training.artifact import ARTIFACT, Artifact
 from seqrec.training.config import TrainConfig
-from seqrec.training.device import choose_device, seeded, thread_limit
+from seqrec.training.device import choose_device, gradients, seeded, thread_limit
 from seqrec.training.distributed import Ranks
 from seqrec.training.interrupts import Interrupts
 from seqrec.training.journal import EVENTS, LOG
@@ -83,6 +83,7 @@ def train(
         # First, as it waits for a run of another thread, whose number of threads is not ours.
         stack.enter_context(seeded(config.seed, device=device, purpose="train", rank=ranks.rank))
         stack.enter_context(thread_limit(config.threads))
+        stack.enter_context(gradients(device))
         interrupts = Interrupts()
         if folder is not None:
             _claim(folder, stack, ranks, resume=resume, overwrite=overwrite)

@@ -86,7 +86,7 @@ class Meter:
     def _read(self) -> list[list[float]]:
         """For each step: loss times targets and targets, both over all ranks, and the norm."""
         values = torch.stack(self._values).cpu().double()
-        targets = torch.tensor(self._targets, dtype=torch.float64)
+        targets = torch.tensor(self._targets, dtype=torch.float64, device="cpu")
         weighted = torch.where(targets > 0, values[:, 0] * targets, 0.0)
         sums = self._ranks.total(torch.stack((weighted, targets)))
         self._values, self._targets = [], []

@@ -146,6 +146,7 @@ class Run:
             if state.status not in FINAL:
                 self._train_and_finish()
         self._load_best()
+        self.model.zero_grad(set_to_none=True)  # as large as the weights, and of no more use
         return state.result()
 
     def _train_and_finish(self) -> None:

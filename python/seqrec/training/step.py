@@ -93,7 +93,7 @@ class Stepper:
             loss = self._loss(batch)
             loss.value.backward()
             return loss.value, loss.targets
-        value, targets = torch.zeros((), device=self._ranks.device), 0
+        value, targets = torch.zeros((), dtype=torch.float32, device=self._ranks.device), 0
         if batch.n_targets:  # a rank may be left without a row at the end of an epoch
             loss = self._loss(batch)
             value, targets = loss.value, loss.targets

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import pytest
 import torch
@@ -265,4 +266,15 @@ def test_a_gpus_lstm_is_in_full_precision_for_a_while():
     assert lstm.fp32_precision == before
     with pytest.raises(ZeroDivisionError), full_precision(torch.device("cuda")):
         _ = 1 // 0
+    assert lstm.fp32_precision == before
+
+
+def test_a_gpus_lstm_is_in_full_precision_until_the_last_thread_leaves():
+    lstm = torch.backends.cudnn.rnn
+    before = lstm.fp32_precision
+    first, second = full_precision(torch.device("cuda")), full_precision(torch.device("cuda"))
+    with ExitStack() as last:
+        with first:
+            last.enter_context(second)
+        assert lstm.fp32_precision == "ieee"
     assert lstm.fp32_precision == before
