@@ -13,7 +13,7 @@ import torch
 from seqrec import _core
 from seqrec.batches.batch import Batch
 from seqrec.batches.buffers import Buffers
-from seqrec.batches.negatives import Negatives, refuse_unused
+from seqrec.batches.negatives import Negatives, check_sampler
 from seqrec.batches.plan import Plan, Share
 from seqrec.batches.windows import WindowConfig, Windows
 from seqrec.config import check
@@ -74,7 +74,7 @@ class ClozeRows:
         n_items: size of the catalogue; MASK is n_items + 1.
         windows: how long histories are cut.
         cloze: what is hidden.
-        negatives: a sampler, for a sampled loss.
+        negatives: a sampler over the same part, for a sampled loss.
 
     Raises:
         DataError: for an item outside the catalogue; n_items + 1 would be read as MASK.
@@ -89,7 +89,7 @@ class ClozeRows:
         *,
         negatives: Negatives | None = None,
     ) -> None:
-        refuse_unused(negatives)
+        check_sampler(sequences, negatives)
         sequences.check_items(n_items)
         self.n_items = n_items
         self.windows = Windows(sequences, windows or WindowConfig(), next_item=False)

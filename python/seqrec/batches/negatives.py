@@ -78,6 +78,7 @@ class Negatives:
         user_ids: Vocabulary | None = None,
     ) -> None:
         train.check_items(n_items)
+        self.train = train
         self.n_items = n_items
         self.config = config or NegativeConfig()
         self.set_offsets, self.set_members = _core.sorted_sets(
@@ -88,7 +89,7 @@ class Negatives:
         if self.config.neg_sampling == "popularity":
             self.popularity = (weights, _core.alias_table(weights))
         self._refuse_full_users(int(np.count_nonzero(weights)), user_ids)
-        self._log_q = torch.zeros(n_items + 2, dtype=torch.float32)
+        self._log_q = torch.zeros(n_items + 2, dtype=torch.float32, device="cpu")
         with np.errstate(divide="ignore"):
             self._log_q[1:-1] = torch.from_numpy(np.log(weights / weights.sum()))
 
@@ -129,9 +130,33 @@ class Negatives:
                 f"exists: leave that user out, or train on next item with objective.loss = 'ce'"
             )
 
+    def check_positives(self, sequences: Sequences) -> None:
+        """Raises DataError if a user of `sequences` has an item that could be drawn for them."""
+        if sequences is self.train:
+            return
+        sequences.check_items(self.n_items)
+        n_users = len(self.set_offsets) - 1
+        if sequences.n_users != n_users:
+            raise DataError(
+                f"sequences: they are of {sequences.n_users} users, and the sampler of negatives "
+                f"was made from {n_users}"
+            )
+        users, places = sequences.places()
+        pairs = users * (self.n_items + 1) + sequences.items[places]
+        owners = np.repeat(np.arange(n_users), np.diff(self.set_offsets))
+        known = owners * (self.n_items + 1) + self.set_members
+        unknown = ~np.isin(pairs, known)
+        if unknown.any():
+            user, item = divmod(int(pairs[unknown.argmax()]), self.n_items + 1)
+            raise DataError(
+                f"sequences: the sampler of negatives does not know that user {user} has taken "
+                f"item {item}, and might draw it: make it from the same sequences"
+            )
 
-def refuse_unused(negatives: Negatives | None) -> None:
+
+def check_sampler(sequences: Sequences, negatives: Negatives | None) -> None:
     """Next-item rows need a sampler that draws something, or none at all."""
     if negatives is not None:
         count = negatives.config.num_negatives
         check(count > 0, "negatives.num_negatives", count, "at least 1 where the loss is sampled")
+        negatives.check_positives(sequences)

@@ -9,7 +9,7 @@ import torch
 from seqrec import _core
 from seqrec.batches.batch import Batch
 from seqrec.batches.buffers import Buffers
-from seqrec.batches.negatives import Negatives, refuse_unused
+from seqrec.batches.negatives import Negatives, check_sampler
 from seqrec.batches.plan import Plan, Share
 from seqrec.batches.windows import WindowConfig, Windows
 from seqrec.data.sequences import Sequences
@@ -43,7 +43,10 @@ class NextItemRows:
     Args:
         sequences: the training part.
         windows: how long histories are cut.
-        negatives: a sampler, for a sampled loss.
+        negatives: a sampler over the same part, for a sampled loss.
+
+    Raises:
+        DataError: for an item below 1: 0 would be read as PAD.
     """
 
     def __init__(
@@ -53,7 +56,8 @@ class NextItemRows:
         *,
         negatives: Negatives | None = None,
     ) -> None:
-        refuse_unused(negatives)
+        sequences.check_items()
+        check_sampler(sequences, negatives)
         self.windows = Windows(sequences, windows or WindowConfig(), next_item=True)
         self.negatives = negatives
 

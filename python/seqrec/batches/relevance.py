@@ -67,12 +67,15 @@ class RelevanceSequenceRows:
         sequences: the training part.
         negatives: the sampler over the same part.
         windows: how long histories are cut.
+
+    Raises:
+        DataError: for an item that the sampler does not know as its user's.
     """
 
     def __init__(
         self, sequences: Sequences, negatives: Negatives, windows: WindowConfig | None = None
     ) -> None:
-        refuse_count(negatives)
+        _check_sampler(sequences, negatives)
         self.windows = Windows(sequences, windows or WindowConfig(), next_item=True)
         self.negatives = negatives
         self.first = _core.first_occurrences(sequences.items, sequences.starts, sequences.stops)
@@ -109,6 +112,9 @@ class RelevancePairRows:
         negatives: the sampler over the same part.
         max_seq_len: tokens of a row, the candidate included.
         targets_per_user: targets of a user in an epoch; all where there are no more.
+
+    Raises:
+        DataError: for an item that the sampler does not know as its user's.
     """
 
     def __init__(
@@ -119,7 +125,7 @@ class RelevancePairRows:
         max_seq_len: int = 100,
         targets_per_user: int = 16,
     ) -> None:
-        refuse_count(negatives)
+        _check_sampler(sequences, negatives)
         check(max_seq_len >= 2, "max_seq_len", max_seq_len, "at least 2")
         check(targets_per_user >= 1, "targets_per_user", targets_per_user, "at least 1")
         self.sequences = sequences
@@ -162,8 +168,9 @@ class RelevancePairRows:
         )
 
 
-def refuse_count(negatives: Negatives) -> None:
+def _check_sampler(sequences: Sequences, negatives: Negatives) -> None:
     """Relevance draws one negative for each positive; another count would be read by nobody."""
     count = negatives.config.num_negatives
     rule = "0 for relevance: one for each positive is drawn"
     check(count == 0, "negatives.num_negatives", count, rule)
+    negatives.check_positives(sequences)

@@ -24,7 +24,7 @@ def check_array(what: str, name: str, array: object, dtype: type[np.generic]) ->
         dtype: what it has to hold.
     """
     wanted = f"{what}: {name} must be a one-dimensional {np.dtype(dtype)} array"
-    if not isinstance(array, np.ndarray):
+    if not isinstance(array, np.ndarray) or isinstance(array, np.ma.MaskedArray):
         raise DataError(f"{wanted}, not {type(array)}")
     if array.ndim != 1 or array.dtype != np.dtype(dtype):
         raise DataError(f"{wanted}, not {array.dtype} {array.shape}")

@@ -60,12 +60,16 @@ class Sequences:
         """How many events lie inside the bounds of all users together."""
         return int(self.lengths.sum())
 
-    def check_items(self, n_items: int) -> None:
-        """Raises DataError if an id lies outside the catalogue 1..=n_items."""
+    def check_items(self, n_items: int | None = None) -> None:
+        """Raises DataError if an id lies outside the catalogue 1..=n_items, whose end is optional.
+
+        0 would be read as PAD, and n_items + 1 as MASK.
+        """
+        last = np.iinfo(np.int32).max if n_items is None else n_items
         ends = (self.items.min(), self.items.max()) if len(self.items) else ()
         for item in map(int, ends):
-            if not 1 <= item <= n_items:
-                raise DataError(f"sequences: item id {item} is outside 1..={n_items}")
+            if not 1 <= item <= last:
+                raise DataError(f"sequences: item id {item} is outside 1..={last}")
 
     def user(self, user: int) -> NDArray[np.int32]:
         """The items of one user, oldest first, as a view: int32 [lengths[user]]."""

@@ -49,7 +49,8 @@ class EvalConfig:
         ties: rank of a target among equal scores: "mean", "order" (smaller id first) or "worst".
         k: length of the list that the metrics look at.
         lists: keep each user's first k items, too, and report how much of the catalogue they cover.
-        batch_size: users scored at once; it bounds the memory and changes no number.
+        batch_size: users scored at once; it bounds the memory, and changes scores by rounding
+            alone.
         resamples: bootstrap resamples of the 95 % intervals.
     """
 

@@ -62,7 +62,7 @@ def host_scores(scores: Scores) -> NDArray[np.float32]:
 
 def check_shape(scores: Scores, shape: tuple[int, int]) -> None:
     """Raises DataError unless the scorer gave one score for each user and column."""
-    if not isinstance(scores, np.ndarray | torch.Tensor):
+    if not isinstance(scores, np.ndarray | torch.Tensor) or np.ma.isMaskedArray(scores):
         raise DataError(
             f"the scorer gave a {type(scores).__name__}: it must give a NumPy array or a tensor"
         )

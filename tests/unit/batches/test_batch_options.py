@@ -98,3 +98,40 @@ def test_an_id_below_1_is_refused_and_not_read_as_padding(item):
     items, bounds = np.array([1, item, 2], dtype=np.int32), np.array([0, 3])
     with pytest.raises(DataError, match=rf"item id {item} is outside 1\.\.=3"):
         ClozeRows(Sequences(items, bounds[:1], bounds[1:]), 3)
+
+
+@pytest.mark.parametrize("item", [0, -100])
+def test_next_item_rows_refuse_what_would_be_read_as_padding(item):
+    items = np.array([1, item, 3], dtype=np.int32)
+    with pytest.raises(DataError, match=f"item id {item} is outside 1"):
+        NextItemRows(Sequences(items, np.array([0]), np.array([3])))
+
+
+SAMPLED = NegativeConfig(num_negatives=1)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        lambda part: RelevanceSequenceRows(part, Negatives(TRAIN, 4)),
+        lambda part: RelevancePairRows(part, Negatives(TRAIN, 4)),
+        lambda part: NextItemRows(part, negatives=Negatives(TRAIN, 4, SAMPLED)),
+        lambda part: ClozeRows(part, 4, negatives=Negatives(TRAIN, 4, SAMPLED)),
+    ],
+)
+@pytest.mark.parametrize(
+    ("lists", "named"),
+    [
+        ([[1, 2], [2, 4, 1]], "does not know that user 1 has taken item 1"),
+        ([[1, 2], [2, 4, 5]], "item id 5 is outside 1..=4"),
+        ([[1, 2]], "they are of 1 users, and the sampler of negatives was made from 2"),
+    ],
+)
+def test_a_sampler_of_other_sequences_is_refused(rows, lists, named):
+    with pytest.raises(DataError, match=named):
+        rows(Sequences.from_lists(lists))
+
+
+def test_a_sampler_may_know_of_more_than_the_rows_have():
+    rows = RelevanceSequenceRows(Sequences.from_lists([[1, 2], [2]]), Negatives(TRAIN, 4))
+    assert next(BatchStream(rows, 2, 0, device="cpu").epoch(0)).n_targets == 2

@@ -130,7 +130,8 @@ def test_pairs_put_the_candidate_last_and_share_their_history():
 
 
 def test_pairs_keep_the_most_recent_history():
-    rows = RelevancePairRows(Sequences.from_lists([[1, 2, 3, 4]]), Negatives(ONE, 9), max_seq_len=3)
+    long = Sequences.from_lists([[1, 2, 3, 4]])
+    rows = RelevancePairRows(long, Negatives(long, 9), max_seq_len=3)
     targets = only_batch(rows).tokens[::2].tolist()
     assert sorted(targets) == [[0, 1, 2], [1, 2, 3], [2, 3, 4]]
 
