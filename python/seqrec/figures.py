@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from seqrec.errors import ConfigError
+from seqrec.files import whole_file
 
 WIDTH_INCHES = 8.0
 
@@ -41,3 +43,13 @@ def empty_figure(height: float, heights: Sequence[float] = (1.0,)) -> tuple[Any,
     figure = Figure(figsize=(WIDTH_INCHES, max(height, 1.5)), layout="constrained")
     axes = figure.subplots(len(heights), 1, squeeze=False, height_ratios=list(heights))
     return figure, [row[0] for row in axes]
+
+
+def save_figure(figure: Any, path: Path) -> None:
+    """Writes a figure as what its path ends in: .png or .svg.
+
+    Raises:
+        ResourceError: if the disk refuses; what was called `path` before is intact.
+    """
+    with whole_file(path) as aside:
+        figure.savefig(aside, dpi=150, format=path.suffix.removeprefix("."))

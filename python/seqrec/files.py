@@ -37,10 +37,24 @@ def whole_file(path: Path) -> Iterator[Path]:
     except OSError as error:
         if isinstance(error, SeqrecError):
             raise
-        raise ResourceError(f"cannot write {path}: {error.strerror or error}") from error
+        reason = error.strerror or str(error).replace(str(aside), str(path))
+        raise ResourceError(f"cannot write {path}: {reason}") from error
     finally:
         with suppress(OSError):  # the error that is on its way says more
             aside.unlink()
+
+
+def make_folder(folder: Path) -> None:
+    """Makes a folder to write files into, with its parents, unless it is there.
+
+    Raises:
+        ResourceError: if that is refused, or it would lie in a folder that a manifest seals.
+    """
+    refuse_sealed(folder / "any")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ResourceError(f"cannot make {folder}: {error.strerror or error}") from None
 
 
 def refuse_sealed(path: Path) -> None:

@@ -9,6 +9,8 @@ import json
 import pytest
 
 from seqrec import cli
+from seqrec.bench.growth import CURVES
+from seqrec.bench.jobs import JOBS
 
 
 def seqrec(*arguments, cwd, code=0):
@@ -59,6 +61,8 @@ def test_growth_is_timed_and_its_slopes_printed(tmp_path):
         (["--grow", "--rounds", "0"], 2, "at least 7"),
         (["--shape", "tiny", "--sample-seconds", "nan"], 2, "sample_seconds"),
         (["--shape", "tiny", "--device", "abacus"], 2, "device"),
+        (["--shape", "tiny", "--job", "rank", "--device", "cuda"], 2, "without the job data_wait"),
+        (["--shape", "tiny", "--seed", 2**63], 2, "seed"),
         (["--shape", "tiny", "--threads", "0"], 2, "threads"),
         (["--shape", "tiny", "--threads", "4097"], 2, "the cores that there are"),
         (["--shape", "tiny", "--batch-size", "1"], 2, "batch_size"),
@@ -70,3 +74,76 @@ def test_growth_is_timed_and_its_slopes_printed(tmp_path):
 def test_bad_options_are_one_clear_line(tmp_path, arguments, code, said):
     _, stderr = seqrec("bench", "--no-plot", *arguments, cwd=tmp_path, code=code)
     assert said in stderr
+
+
+@pytest.fixture
+def few_items(tmp_path):
+    """Three users who have taken most of five items: too few for lists of ten."""
+    rows = ["user_id,item_id,timestamp"]
+    rows += [f"{user},{item},{item}" for user in range(3) for item in range(user, user + 3)]
+    (tmp_path / "log.csv").write_text("\n".join(rows) + "\n")
+    seqrec("prepare", "log.csv", "--out", "few", cwd=tmp_path)
+    return tmp_path / "few"
+
+
+def test_a_job_that_the_data_cannot_have_is_left_out_of_the_table(few_items):
+    jobs = ["--job", "cloze", "--job", "top_k", "--job", "rank", "--job", "cloze"]
+    quick = ["--batch-size", 2, "--sample-seconds", 1e-4, "--no-plot"]
+    out, err = seqrec("bench", "few", *jobs, *quick, "--format", "json", cwd=few_items.parent)
+    assert "top_k, few: left out, option `job` is 'top_k'" in err
+    ours = [row for row in json.loads(out)["rows"] if row["contender"] == "seqrec"]
+    assert [(row["job"], row["rate"] is None) for row in ours] == [
+        ("cloze", False), ("top_k", True), ("rank", False),
+    ]  # fmt: skip
+    assert ours[1]["note"].startswith("absent: option `job` is 'top_k'")
+
+
+def test_data_that_can_have_no_job_are_refused(few_items):
+    asked = ["bench", "few", "--job", "top_k", "--batch-size", 2]
+    _, err = seqrec(*asked, cwd=few_items.parent, code=2)
+    assert "everybody has 10 items left" in err
+
+
+def test_what_was_timed_before_an_interruption_is_kept(tmp_path, monkeypatch):
+    def interrupted(_problem):
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(JOBS, "rank", interrupted)
+    jobs = ["--job", "next_item", "--job", "rank"]
+    seqrec("bench", "--shape", "tiny", *jobs, *QUICK, "--no-plot", cwd=tmp_path, code=130)
+    document = json.loads((tmp_path / "bench/results.json").read_text())
+    assert {row["job"] for row in document["rows"]} == {"next_item"}
+
+
+def test_growth_refuses_a_size_that_is_too_small_before_it_measures(tmp_path):
+    said = "at least 300000: a slope needs two points"
+    _, err = seqrec("bench", "--grow", "--largest", 299_999, *QUICK, cwd=tmp_path, code=2)
+    assert said in err
+    assert ": slope" not in err
+    assert " = " not in err
+
+
+def test_growth_is_json_where_that_is_wanted(tmp_path, monkeypatch):
+    for name in ("length", "batch", "rows"):
+        monkeypatch.delitem(CURVES, name)
+    asked = ["bench", "--grow", "--largest", 200_000, *QUICK, "--no-plot", "--format", "json"]
+    out, _ = seqrec(*asked, cwd=tmp_path)
+    (curve,) = json.loads(out)["curves"]
+    assert curve["name"] == "ranks of 1,000 users, V varied"
+
+
+def test_a_plot_that_cannot_be_drawn_leaves_the_one_before_and_the_table(tmp_path, monkeypatch):
+    (tmp_path / "bench").mkdir()
+    (tmp_path / "bench/results.png").write_bytes(b"before")
+
+    def full_disk(_figure, path, **_):
+        path.write_bytes(b"cut sh")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", full_disk)
+    asked = ["bench", "--shape", "tiny", "--job", "next_item", *QUICK]
+    out, err = seqrec(*asked, cwd=tmp_path, code=5)
+    assert "Next-item batch, tiny" in out
+    assert "cannot write" in err
+    assert "results.png: No space left on device" in err
+    assert (tmp_path / "bench/results.png").read_bytes() == b"before"

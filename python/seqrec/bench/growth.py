@@ -71,7 +71,6 @@ class Curve:
 
 
 Say = Callable[[str], None]
-MakeCurve = Callable[["Growth"], Curve]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,29 +98,44 @@ class Growth:
         self.say(f"{name} = {value:,}: {seconds:.3g} s")
         return Point(value=value, elements=elements, seconds=seconds)
 
-    def allowed(self, values: Sequence[int], elements: Callable[[int], int]) -> list[int]:
-        """The values whose points are small enough.
 
-        Raises:
-            ConfigError: if fewer than two are: there is no slope then.
-        """
-        found = [value for value in values if elements(value) <= self.largest]
-        rule = f"at least {elements(values[1])}: a slope needs two points"
-        check(len(found) >= 2, "largest", self.largest, rule)
-        return found
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sweep:
+    """A quantity that is varied.
+
+    Attributes:
+        values: of the quantity, rising.
+        elements: how many a point of this value has.
+        curve: measures the points of the given values.
+    """
+
+    values: Sequence[int]
+    elements: Callable[[Growth, int], int]
+    curve: Callable[[Growth, Sequence[int]], Curve]
 
 
 def grow(curves: Sequence[str], growth: Growth) -> list[Curve]:
-    """The curves of these names.
+    """The curves of these names, of the points that are small enough.
 
     Raises:
-        ConfigError: for an unknown name, with the nearest one.
+        ConfigError: for an unknown name, with the nearest one; if a curve would have fewer than
+            two points, which have no slope.
     """
     for name in curves:
         if name not in CURVES:
             raise unknown_value("curve", name, CURVES)
+    sweeps = [CURVES[name] for name in curves]
+    # Of all curves, before the first one is measured: that takes minutes.
+    least = max((sweep.elements(growth, sweep.values[1]) for sweep in sweeps), default=0)
+    rule = f"at least {least}: a slope needs two points"
+    check(growth.largest >= least, "largest", growth.largest, rule)
     with thread_count(growth.sizes.threads):
-        return [CURVES[name](growth) for name in curves]
+        return [
+            sweep.curve(
+                growth, [v for v in sweep.values if sweep.elements(growth, v) <= growth.largest]
+            )
+            for sweep in sweeps
+        ]
 
 
 def write_curves(path: Path, curves: Sequence[Curve]) -> None:
@@ -151,7 +165,7 @@ def read_curves(path: Path) -> list[Curve]:
     ]
 
 
-def lengths(growth: Growth) -> Curve:
+def lengths(growth: Growth, values: Sequence[int]) -> Curve:
     """Cloze batches against L, on histories that are longer than all of them."""
     batch = growth.sizes.batch_size
     users = max(1_000, batch)
@@ -161,36 +175,36 @@ def lengths(growth: Growth) -> Curve:
     problem = simulated_as("long", shape, growth.sizes)
     points = [
         growth.point("L", value, batch * value, _cloze(problem, value, batch), 1.0)
-        for value in growth.allowed(LENGTHS, lambda value: batch * value)
+        for value in values
     ]
     return Curve(name=f"cloze batch, L varied, B = {batch}", elements="tokens", points=points)
 
 
-def batches(growth: Growth) -> Curve:
+def batches(growth: Growth, values: Sequence[int]) -> Curve:
     """Cloze batches against B, at the shape of MovieLens-1M."""
     problem = simulated_as("ml1m", SHAPES["ml1m"], growth.sizes)
     length = problem.max_seq_len
     points = [
         growth.point("B", value, value * length, _cloze(problem, length, value), 1.0)
-        for value in growth.allowed(BATCHES, lambda value: value * length)
+        for value in values
     ]
     return Curve(name=f"cloze batch, B varied, L = {length}", elements="tokens", points=points)
 
 
-def catalogues(growth: Growth) -> Curve:
+def catalogues(growth: Growth, values: Sequence[int]) -> Curve:
     """The ranks of a thousand users against V, scores from memory."""
     points = []
-    for value in growth.allowed(CATALOGUES, lambda value: 64 * value):
+    for value in values:
         shape = Shape(users=2_000, items=value, events=100_000, sigma=0.5, max_seq_len=50)
         *_, data = scored(simulated_as("catalogue", shape, growth.sizes))
         points.append(growth.point("V", value, 1_000 * value, rank(data), 1.0))
     return Curve(name="ranks of 1,000 users, V varied", elements="scores", points=points)
 
 
-def rows(growth: Growth) -> Curve:
+def rows(growth: Growth, values: Sequence[int]) -> Curve:
     """Ingestion against rows: shuffled, sparse 64-bit ids."""
     points = []
-    for value in growth.allowed(ROWS, lambda value: value):
+    for value in values:
         shape = Shape(
             users=max(100, value // 50), items=max(1_000, value // 50), events=value, sigma=0.8,
             max_seq_len=50,
@@ -201,11 +215,16 @@ def rows(growth: Growth) -> Curve:
     return Curve(name="ingestion, rows varied", elements="rows", points=points)
 
 
-CURVES: dict[str, MakeCurve] = {
-    "length": lengths,
-    "batch": batches,
-    "catalogue": catalogues,
-    "rows": rows,
+CURVES = {
+    "length": Sweep(
+        values=LENGTHS, elements=lambda growth, v: growth.sizes.batch_size * v, curve=lengths
+    ),
+    "batch": Sweep(
+        values=BATCHES, elements=lambda _, v: v * SHAPES["ml1m"].max_seq_len, curve=batches
+    ),
+    # Of the scores of a thousand users: they are made and ranked a part at a time.
+    "catalogue": Sweep(values=CATALOGUES, elements=lambda _, v: 64 * v, curve=catalogues),
+    "rows": Sweep(values=ROWS, elements=lambda _, v: v, curve=rows),
 }
 
 

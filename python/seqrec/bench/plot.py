@@ -9,7 +9,7 @@ from typing import Any
 from seqrec.bench.growth import Curve
 from seqrec.bench.render import groups, quantity, ratio_text, title
 from seqrec.bench.result import BASE, Results, Row
-from seqrec.figures import empty_figure
+from seqrec.figures import empty_figure, save_figure
 
 OURS, OTHERS = "#b5452c", "#8a97a6"
 LINE_INCHES, GROUP_INCHES = 0.24, 0.75
@@ -32,7 +32,7 @@ def plot_rates(results: Sequence[Results], path: Path) -> None:
     figure, axes = empty_figure(sum(heights) or 1.0, heights or [1.0])
     for panel, (document, rows) in zip(axes, timed, strict=False):
         _points(panel, document, rows)
-    figure.savefig(path, dpi=150)
+    save_figure(figure, path)
 
 
 def plot_growth(curves: Sequence[Curve], path: Path) -> None:
@@ -50,7 +50,7 @@ def plot_growth(curves: Sequence[Curve], path: Path) -> None:
     axes.set_ylabel("seconds a call")
     axes.grid(visible=True, which="major", alpha=0.3)
     axes.legend(frameon=False, fontsize=8)
-    figure.savefig(path, dpi=150)
+    save_figure(figure, path)
 
 
 def _points(axes: Any, document: Results, rows: list[Row]) -> None:

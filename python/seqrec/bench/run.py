@@ -14,16 +14,18 @@ from seqrec.bench import machine
 from seqrec.bench.contender import Contender, Job, thread_count
 from seqrec.bench.jobs import JOBS
 from seqrec.bench.limits import floor_seconds
-from seqrec.bench.result import Results, Row
+from seqrec.bench.result import BASE, Results, Row
 from seqrec.bench.shapes import Problem
 from seqrec.bench.timing import SAMPLE_SECONDS, measure
 from seqrec.config import check, unknown_value
+from seqrec.errors import ConfigError, DataError, SeqrecError
 
 LEAST_ROUNDS = 7
 REFUSED = "refused: "
 ABSENT = "absent: "
 
 Say = Callable[[str], None]
+Keep = Callable[[Results], None]
 
 
 def run(
@@ -34,34 +36,49 @@ def run(
     sample_seconds: float = SAMPLE_SECONDS,
     limits: dict[str, Any] | None = None,
     say: Say = lambda _: None,
+    keep: Keep = lambda _: None,
 ) -> Results:
     """The rows of the jobs on a problem, in the order of the jobs.
 
+    A job that the data cannot have has one row, which says why.
+
     Args:
         problem: the data and the sizes.
-        jobs: names of JOBS.
+        jobs: names of JOBS; each is done once.
         rounds: of which medians and quartiles are taken.
         sample_seconds: about how long one sample takes.
         limits: of plain loops on this machine, for the column "of the limit".
         say: is told what is being done.
+        keep: is given the rows so far after each job.
 
     Raises:
         ConfigError: for an unknown job, with the nearest name, or too few rounds for a median.
+        SeqrecError: of the first job that the data cannot have, where they can have none.
     """
     for name in jobs:
         if name not in JOBS:
             raise unknown_value("job", name, JOBS)
     check(rounds >= LEAST_ROUNDS, "rounds", rounds, f"at least {LEAST_ROUNDS}: it is for medians")
     began = datetime.now(UTC).isoformat(timespec="seconds")
-    rows: list[Row] = []
+    impossible: list[SeqrecError] = []
     with thread_count(problem.sizes.threads):
-        described = machine.describe()
-        for name in jobs:
-            for job in JOBS[name](problem):
-                title = f"{name}, {problem.shape}" + (f", {job.case}" if job.case else "")
-                say(f"{title}: {len(job.contenders)} contenders")
-                rows += _rows(job, problem, rounds, sample_seconds, limits or {}, say)
-    return Results(date=began, machine=described, rows=rows, limits=limits or {})
+        results = Results(date=began, machine=machine.describe(), rows=[], limits=limits or {})
+        for name in dict.fromkeys(jobs):
+            try:
+                for job in JOBS[name](problem):
+                    title = f"{name}, {problem.shape}" + (f", {job.case}" if job.case else "")
+                    say(f"{title}: {len(job.contenders)} contenders")
+                    results.rows.extend(
+                        _rows(job, problem, rounds, sample_seconds, results.limits, say)
+                    )
+            except (ConfigError, DataError) as error:
+                say(f"{name}, {problem.shape}: left out, {error}")
+                results.rows.append(_left_out(name, problem, error))
+                impossible.append(error)
+            keep(results)
+    if len(impossible) == len(results.rows) > 0:
+        raise impossible[0]
+    return results
 
 
 def refusals(results: Results) -> list[Row]:
@@ -114,6 +131,19 @@ def _row(
         unit=job.unit,
         share=None if floor is None else floor * median,
         note=contender.note,
+    )
+
+
+def _left_out(name: str, problem: Problem, why: SeqrecError) -> Row:
+    return Row(
+        job=name,
+        shape=problem.shape,
+        contender=BASE,
+        version=machine.installed(BASE) or "",
+        threads=problem.sizes.threads,
+        rate=None,
+        unit="not timed",
+        note=f"{ABSENT}{why}",
     )
 
 

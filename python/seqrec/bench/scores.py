@@ -15,10 +15,12 @@ from seqrec.bench import machine
 from seqrec.bench.contender import Work
 from seqrec.bench.shapes import Problem
 from seqrec.data import Sequences
+from seqrec.errors import DataError
 
 K = 10
 PLANTED = 2 * K  # places that targets are put at, in turn
 MOST_ROWS = 1024
+MOST_BLOCKS = 1024  # that are made to be read from memory
 TWIN_ENTRIES = 100_000  # scores that plain Python looks at in a call
 LARGEST_BLOCK = 1 << 28  # bytes of scores that are ranked in one call
 L3_BYTES = machine.caches().get("L3", 32 << 20)
@@ -80,7 +82,11 @@ class Scored:
 
 
 def scored(problem: Problem) -> Iterator[Scored]:
-    """The scores in the cache, if a block fits there, and from memory."""
+    """The scores in the cache, if a block fits there, and from memory, if it takes few blocks.
+
+    Raises:
+        DataError: if nobody's last item is new to them.
+    """
     part, n_items = problem.sequences, problem.n_items
     inputs = distinct(Sequences(part.items, part.starts, np.maximum(part.stops - 1, part.starts)))
     rng = np.random.default_rng([problem.sizes.seed, 2])
@@ -91,6 +97,8 @@ def scored(problem: Problem) -> Iterator[Scored]:
     first = _block(rng, inputs, users, targets, n_items)
     if size <= L3_BYTES // 2:
         yield Scored(blocks=[first], inputs=inputs, users=users, targets=targets, case="in cache")
+    if size * MOST_BLOCKS < FROM_RAM_BYTES:
+        return  # a catalogue of some dozens of items, whose scores are always in the cache
     more = max(0, -(-FROM_RAM_BYTES // size) - 1)
     blocks = [first, *(_block(rng, inputs, users, targets, n_items) for _ in range(more))]
     yield Scored(blocks=blocks, inputs=inputs, users=users, targets=targets, case="from RAM")
@@ -151,6 +159,8 @@ def _users(
     candidates = rng.permutation(np.flatnonzero(part.lengths >= 3))
     last = part.items[part.stops[candidates] - 1]
     new = [item not in inputs.user(user) for user, item in zip(candidates, last, strict=True)]
+    if not any(new):
+        raise DataError("nobody of three actions or more has a last item that is new to them")
     return np.resize(candidates[np.array(new)], rows).astype(np.int32)
 
 

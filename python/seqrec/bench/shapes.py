@@ -70,7 +70,7 @@ class Sizes:
     def __post_init__(self) -> None:
         check(self.batch_size >= 2, "batch_size", self.batch_size, "at least 2")
         check(1 <= self.threads <= 1024, "threads", self.threads, "from 1 to 1024")
-        check(self.seed >= 0, "seed", self.seed, "at least 0")
+        check(0 <= self.seed < 2**63, "seed", self.seed, "from 0 to 2**63 - 1")
         length = self.max_seq_len
         check(length is None or length >= 2, "max_seq_len", length, "at least 2")
 

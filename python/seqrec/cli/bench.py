@@ -81,9 +81,10 @@ def bench(
 
     Contenders are seqrec, its slow twin, and what one would write with torch, NumPy, numba, polars,
     duckdb or pandas, where they are installed. One whose result differs is named and not timed, and
-    the command ends with code 1. The folder gets results.json (every figure, and the machine),
-    results.md and results.png. Figures are medians over rounds in which contenders take turns:
-    trust their ratios, and only on a machine that does nothing else.
+    the command ends with code 1; a job that the data cannot have is left out. The folder gets
+    results.json (every figure, and the machine; after each job), results.md and results.png.
+    Figures are medians over rounds in which contenders take turns: trust their ratios, and only on
+    a machine that does nothing else.
 
     With --grow: batches against L and B, ranks against V, ingestion against rows. The folder gets
     growth.json and growth.png, with the slope of each curve; 1 means that cost grows as the work.
@@ -93,15 +94,14 @@ def bench(
     from seqrec.config import check
     from seqrec.errors import ConfigError
     from seqrec.figures import require_matplotlib
-    from seqrec.files import refuse_sealed
+    from seqrec.files import make_folder
     from seqrec.training import choose_device
 
     if plot:
         require_matplotlib()
     check(rounds >= LEAST_ROUNDS, "rounds", rounds, f"at least {LEAST_ROUNDS}: it is for medians")
     check(0 < sample_seconds <= 60, "sample_seconds", sample_seconds, "above 0, at most 60")
-    refuse_sealed(out / "results.json")
-    out.mkdir(parents=True, exist_ok=True)  # now, as what cannot be kept need not be measured
+    make_folder(out)  # now, as what cannot be kept need not be measured
     sizes = Sizes(
         max_seq_len=max_seq_len, batch_size=batch_size, threads=_threads(threads), device=device,
         seed=seed,
@@ -109,15 +109,19 @@ def bench(
     if grow:
         if data or shape or job or limits or max_seq_len or device != "cpu":
             raise ConfigError("--grow has jobs, shapes and lengths of its own: give it none")
-        _grow(sizes, rounds, sample_seconds, 1 << 30 if largest is None else largest, out, plot)
+        largest = 1 << 30 if largest is None else largest
+        _grow(sizes, rounds, sample_seconds, largest, out, plot, output)
         return
     if largest is not None:
         raise ConfigError("--largest goes with --grow")
     if data is not None and shape is not None:
         raise ConfigError("give a data folder or --shape, not both")
     jobs = [name.value for name in job or JobName]
-    if JobName.DATA_WAIT in jobs:
-        choose_device(device)
+    check(
+        JobName.DATA_WAIT in jobs or device == "cpu", "device", device,
+        "left out without the job data_wait, as the others run on the CPU",
+    )  # fmt: skip
+    choose_device(device)
     _compare(_problem(data, shape, sizes), jobs, rounds, sample_seconds, limits, out, plot, output)
 
 
@@ -145,22 +149,28 @@ def _compare(
         sample_seconds=sample_seconds,
         limits=read_limits(limits) if limits else None,
         say=lambda line: typer.echo(line, err=True),
+        keep=lambda so_far: write_results(out / "results.json", so_far),
     )
-    write_results(out / "results.json", results)
     with whole_file(out / "results.md") as aside:
         aside.write_text(render([results], "markdown") + "\n", encoding="utf-8")
-    if plot:
-        plot_rates([results], out / "results.png")
     if output is Format.JSON:
         typer.echo((out / "results.json").read_text(encoding="ascii"), nl=False)
     else:
         typer.echo(render([results], output.value))
+    if plot:
+        plot_rates([results], out / "results.png")
     if refusals(results):
         raise typer.Exit(1)
 
 
 def _grow(
-    sizes: Sizes, rounds: int, sample_seconds: float, largest: int, out: Path, plot: bool
+    sizes: Sizes,
+    rounds: int,
+    sample_seconds: float,
+    largest: int,
+    out: Path,
+    plot: bool,
+    output: Format,
 ) -> None:
     from seqrec.bench.growth import CURVES, Growth, grow, write_curves
     from seqrec.bench.plot import plot_growth
@@ -174,10 +184,13 @@ def _grow(
     )
     curves = grow(list(CURVES), growth)
     write_curves(out / "growth.json", curves)
+    if output is Format.JSON:
+        typer.echo((out / "growth.json").read_text(encoding="ascii"), nl=False)
+    else:
+        for curve in curves:
+            typer.echo(f"{curve.name}: slope {curve.slope():.2f}")
     if plot:
         plot_growth(curves, out / "growth.png")
-    for curve in curves:
-        typer.echo(f"{curve.name}: slope {curve.slope():.2f}")
 
 
 def _threads(threads: int | None) -> int:

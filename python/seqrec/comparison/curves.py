@@ -11,8 +11,7 @@ from typing import Any
 from seqrec.config import check
 from seqrec.errors import DataError
 from seqrec.evaluation import grid
-from seqrec.figures import empty_figure
-from seqrec.files import whole_file
+from seqrec.figures import empty_figure, save_figure
 from seqrec.training.early_stop import larger_is_better
 from seqrec.training.journal import LOG
 
@@ -127,8 +126,7 @@ def plot_curves(curves: Sequence[TrainingCurve], marks: Mapping[str, float], pat
     axes.set_xlim(left=0)
     axes.grid(visible=True, alpha=0.3)
     axes.legend(frameon=False, fontsize=8)
-    with whole_file(path) as aside:
-        figure.savefig(aside, dpi=150, format=path.suffix.removeprefix("."))
+    save_figure(figure, path)
 
 
 def _validations(log: Path) -> list[dict[str, Any]]:

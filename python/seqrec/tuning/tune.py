@@ -21,12 +21,11 @@ from seqrec.errors import (
     ConfigError,
     DivergenceError,
     InterruptedRunError,
-    ResourceError,
     SeqrecError,
     is_out_of_memory,
 )
 from seqrec.experiment import RunConfig, fit_layers, resolve
-from seqrec.files import refuse_sealed
+from seqrec.files import make_folder
 from seqrec.training import Evaluation, choose_device, interrupted, larger_is_better
 from seqrec.tuning.lock import Lock
 from seqrec.tuning.recipe import write_recipe
@@ -150,11 +149,7 @@ def _planned(
 
 
 def _open(plan: _Plan, *, prune_after: int, identity: Mapping[str, Any]) -> Study:
-    refuse_sealed(plan.folder / ".lock")
-    try:
-        plan.folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ResourceError(f"cannot make {plan.folder}: {error.strerror}") from error
+    make_folder(plan.folder)
     lock = Lock(plan.folder / ".lock")
     with lock:
         open_folder(plan.folder, identity)
