@@ -116,7 +116,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         ConfigError: if the file cannot be read or is no TOML; names the file and the place.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))  # editors put a mark first
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -95,6 +95,8 @@ def whole_folder(
             _seal(new, kind)
             _take_place(new, folder)
     except OSError as error:
+        if isinstance(error, ResourceError):  # of a file in it, by a name that nobody will find
+            raise ResourceError(str(error).replace(str(new), str(folder))) from error
         if isinstance(error, SeqrecError):
             raise
         size = f" (it needs about {needs:,} bytes)" if needs else ""

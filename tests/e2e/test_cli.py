@@ -209,6 +209,10 @@ def test_print_config_shows_every_option_with_its_origin(place):
         (["recommend", "run", "--sequence", "a,b"], 3, "'a' is no integer"),
         (["recommend", "run", "--sequence", "1,2", "--user", "1"], 2, "--user goes with --data"),
         (["train", "data", "--oops"], 2, "No such option"),
+        (["train", "data", "--out", "", "--model", "lstm"], 2,
+         "is a variable of the shell not set?"),
+        (["train", "data", "--out", "x", "--model", "lstm", "--task", "next_item",
+          "--max-minutes", "inf"], 2, "`training.max_minutes` is inf: it must be a finite number"),
     ],
 )  # fmt: skip
 def test_bad_input_is_one_clear_line_and_a_code(place, arguments, code, said):

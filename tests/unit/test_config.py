@@ -94,6 +94,11 @@ def test_tables_written_as_toml_are_read_as_they_were(tmp_path):
     assert config.read_toml(path) == tables
 
 
+def test_a_mark_of_the_encoding_is_no_part_of_the_tables(tmp_path):
+    (tmp_path / "marked.toml").write_text("a = 1", encoding="utf-8-sig")
+    assert config.read_toml(tmp_path / "marked.toml") == {"a": 1}
+
+
 def test_a_file_that_is_no_toml_is_named(tmp_path):
     path = tmp_path / "bad.toml"
     path.write_text("a = = 1")

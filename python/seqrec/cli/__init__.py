@@ -11,6 +11,7 @@ import io
 import os
 import signal
 import sys
+from itertools import pairwise
 from types import FrameType
 from typing import TextIO
 
@@ -113,6 +114,9 @@ def _buffered(stream: TextIO) -> TextIO:
 
 def run(arguments: list[str]) -> int:
     """Runs one command; errors become one line on stderr and an exit code."""
+    for before, argument in pairwise(["", *arguments]):
+        if argument == "" and before != "--sequence":  # as a path it would be the current folder
+            return _complain("an argument is empty: is a variable of the shell not set?", 2)
     try:
         code = app(arguments, standalone_mode=False)
         sys.stdout.flush()
@@ -140,7 +144,7 @@ def run(arguments: list[str]) -> int:
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error) or os.environ.get("SEQREC_DEBUG"):
             raise
-        said = f"out of memory: {error}; ask for less, of training.batch_size for one"
+        said = f"out of memory: {error}; ask for less, such as smaller batches"
         return _complain(said, 5)
     if code == 130:  # typer's answer to Ctrl-C, without a word
         return _complain("interrupted", code)

@@ -90,7 +90,8 @@ class TrainConfig:
         ):
             self._check(getattr(self, name) in allowed, name, f"one of {allowed}")
         minutes = self.max_minutes
-        self._check(minutes is None or minutes > 0, "max_minutes", "above 0")
+        limited = minutes is None or 0 < minutes < float("inf")
+        self._check(limited, "max_minutes", "a finite number above 0")
         self._check(0 <= self.seed < 2**63, "seed", "at least 0 and below 2**63")
         larger_is_better(self.monitor)  # refuses a metric without a direction
 

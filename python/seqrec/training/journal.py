@@ -62,14 +62,24 @@ class Journal:
                     self._events.add_scalar(f"{kind}/{name}", value, step)
 
     def sync(self) -> int:
-        """Puts the lines on disk; their size in bytes."""
+        """Puts the lines on disk; their size in bytes.
+
+        Raises:
+            ResourceError: if the disk refuses, or the log is not where it was: what is written to
+                it would be lost with it.
+        """
         if self._file is None:
             return 0
         try:
             os.fsync(self._file.fileno())
+            written = os.fstat(self._file.fileno())
+            if not self._path.exists() or not os.path.samestat(written, self._path.stat()):
+                raise ResourceError(f"{self._path} was removed or replaced while it was written to")
         except OSError as error:
+            if isinstance(error, ResourceError):
+                raise
             raise ResourceError(f"cannot write {self._path}: {error.strerror}") from error
-        return os.fstat(self._file.fileno()).st_size
+        return written.st_size
 
     def close(self) -> None:
         """Closes the log; nothing can be written afterwards."""

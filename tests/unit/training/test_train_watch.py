@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 import torch
 
-from seqrec.errors import InterruptedRunError
+from seqrec.errors import InterruptedRunError, ResourceError
 from unit.training.tiny_run import run
 
 
@@ -27,3 +29,15 @@ def test_watcher_that_interrupts_leaves_a_run_to_resume(tmp_path):
     assert [evaluation.epoch for evaluation in told] == [2, 3]
     unbroken = run(tmp_path / "unbroken")[0].state_dict()
     assert all(map(torch.equal, resumed.values(), unbroken.values()))
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_run_whose_folder_is_taken_away_ends_and_names_it(tmp_path, replaced):
+    def remove(_evaluation):
+        shutil.rmtree(tmp_path / "run")
+        if replaced:
+            (tmp_path / "run").mkdir()
+            (tmp_path / "run/log.jsonl").touch()
+
+    with pytest.raises(ResourceError, match=r"run/log\.jsonl was removed or replaced"):
+        run(tmp_path / "run", watch=remove)
