@@ -201,15 +201,7 @@ def judged_pairs(
         else:
             step = _batch_users(len(item_ids))
             score, chance = _catalogue_share(scorer, queries.sequences, users, rows, codes, step)
-    wrong = ~(np.isfinite(score) & np.isfinite(chance))
-    if wrong.any():
-        at = int(wrong.argmax())
-        raise DataError(
-            f"the model gives item {item_ids.shown(codes[at])} a score of {score[at]} and a "
-            f"probability of {chance[at]} for {queries.labels[rows[at]]}: its weights are not "
-            "finite"
-        )
-    return pd.DataFrame(
+    judged = pd.DataFrame(
         {
             "user_id": queries.labels[rows],
             "item_id": item_ids.decode(codes),
@@ -217,6 +209,18 @@ def judged_pairs(
             "probability": chance,
         }
     )
+    _refuse_infinite(judged, ~(np.isfinite(score) & np.isfinite(chance)))
+    return judged
+
+
+def _refuse_infinite(judged: pd.DataFrame, wrong: NDArray[np.bool_]) -> None:
+    if wrong.any():
+        first = {name: judged[name].iloc[int(wrong.argmax())] for name in judged}
+        raise DataError(
+            f"the model gives item {first['item_id']} a score of {first['score']} and a "
+            f"probability of {first['probability']} for {first['user_id']}: its weights are not "
+            "finite"
+        )
 
 
 def _places(counts: NDArray[np.int64]) -> NDArray[np.int64]:
