@@ -64,10 +64,19 @@ class Interactions:
     source: str
 
     def __post_init__(self) -> None:
-        for name, array in (("users", self.users), ("items", self.items)):
-            check_array("interactions", name, array, np.int32)
+        for name, codes, ids in (
+            ("users", self.users, self.user_ids), ("items", self.items, self.item_ids),
+        ):  # fmt: skip
+            check_array("interactions", name, codes, np.int32)
+            for code in (codes.min(), codes.max()) if len(codes) else ():
+                if not 0 <= code < len(ids):
+                    raise DataError(f"interactions: {name} have the code {code} of {len(ids)} ids")
         if self.times is not None:
             check_array("interactions", "times", self.times, np.int64)
+        for name in ("items", "times", "ratings"):
+            column = getattr(self, name)
+            if column is not None and len(column) != len(self.users):
+                raise DataError(f"interactions: {len(column)} {name} for {len(self.users)} users")
 
     def __len__(self) -> int:
         return len(self.users)

@@ -45,6 +45,7 @@ from seqrec.models.items import ItemTable
 from seqrec.tokens import PAD, mask_token
 
 WEIGHT_STD = 0.02  # paper, section 4.1.4
+MOST_TOKENS = 1 << 16  # of a row: attention to more is beyond any memory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +92,9 @@ class BERT4RecConfig:
             cfg.check(0 <= value < 1, f"bert4rec.{name}", value, "at least 0 and below 1")
         scale = self.layer_scale
         cfg.check(0 <= scale <= 1, "bert4rec.layer_scale", scale, "at least 0 and at most 1")
-        cfg.check(self.max_seq_len >= 2, "bert4rec.max_seq_len", self.max_seq_len, "at least 2")
+        length = self.max_seq_len
+        rule = f"from 2 to {MOST_TOKENS}, as windows.max_seq_len"
+        cfg.check(2 <= length <= MOST_TOKENS, "bert4rec.max_seq_len", length, rule)
         allowed = ("inside", "pooled")
         cfg.check(
             self.relevance_head in allowed,

@@ -75,3 +75,22 @@ def test_codes_of_another_type_are_named_at_the_door_of_a_log():
     codes = np.array([0, 1], np.int32)
     with pytest.raises(DataError, match=r"interactions: items must be .* int32 array, not int64"):
         Interactions(codes, codes.astype(np.int64), None, None, ids, ids, "somewhere")
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        ({"items": [0, 2]}, "items have the code 2 of 2 ids"),
+        ({"users": [-1, 0]}, "users have the code -1 of 2 ids"),
+        ({"items": [0]}, "1 items for 2 users"),
+        ({"times": np.array([5])}, "1 times for 2 users"),
+        ({"ratings": np.zeros(3, np.float32)}, "3 ratings for 2 users"),
+    ],
+)
+def test_columns_that_do_not_fit_are_named_at_the_door_of_a_log(columns, said):
+    ids = Vocabulary.from_integers(np.array([1, 2]))
+    given = {"users": [0, 1], "items": [0, 1], "times": None, "ratings": None} | columns
+    for name in ("users", "items"):
+        given[name] = np.array(given[name], np.int32)
+    with pytest.raises(DataError, match=f"interactions: {said}"):
+        Interactions(**given, user_ids=ids, item_ids=ids, source="somewhere")

@@ -244,6 +244,7 @@ def test_the_number_of_heads_changes_the_output():
         {"layer_scale": -0.1},
         {"layer_scale": 1.1},
         {"max_seq_len": 1},
+        {"max_seq_len": 65_537},
         {"relevance_head": "outside"},
     ],
 )
