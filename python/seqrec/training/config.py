@@ -23,7 +23,7 @@ class TrainConfig:
 
     Attributes:
         epochs: passes over the training rows; 0 saves the initial model; 8 with `windows.windows`
-            "prefixes".
+            "prefixes", and where the LSTM's vectors are 512 wide by default.
         batch_size: rows of one step, over all ranks; 256 with `windows.windows` "prefixes".
         lr: AdamW's peak learning rate.
         betas: AdamW's two decay rates of the moments.

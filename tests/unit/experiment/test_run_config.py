@@ -175,7 +175,7 @@ def test_many_items_with_many_actions_each_get_wide_vectors(split, task, width):
     assert config.lstm.embedding_dim == width
     by_rule = {key for key, origin in origins.items() if origin == "default for this data"}
     wide = (split, task) == (LARGE, "next_item")
-    assert by_rule == ({"lstm.embedding_dim", "start.std"} if wide else set())
+    assert by_rule == ({"lstm.embedding_dim", "start.std", "training.epochs"} if wide else set())
 
 
 @pytest.mark.parametrize(
