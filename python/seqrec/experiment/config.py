@@ -55,9 +55,14 @@ CELL_DEFAULTS: dict[tuple[ModelName, TaskName], dict[str, dict[str, Any]]] = {
 }
 
 # To tell many items apart the LSTM's next item wants wider vectors still, if the training part has
-# what it takes to fill them, and a shorter start with them; then fewer epochs are as good. A larger
-# catalogue would want memory first.
-WIDE = {"lstm": {"embedding_dim": 512}, "start": {"std": 0.03}, "training": {"epochs": 8}}
+# what it takes to fill them, and a shorter start with them. Then fewer epochs are as good, and
+# larger batches, for which the many weights are moved less often. A larger catalogue would want
+# memory first.
+WIDE = {
+    "lstm": {"embedding_dim": 512},
+    "start": {"std": 0.03},
+    "training": {"epochs": 8, "batch_size": 128},
+}
 WIDE_CATALOGUES = range(10_000, 100_001)
 WIDE_ACTIONS = 10  # of an item in the training part, on average
 

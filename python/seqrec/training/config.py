@@ -24,7 +24,8 @@ class TrainConfig:
     Attributes:
         epochs: passes over the training rows; 0 saves the initial model; 8 with `windows.windows`
             "prefixes", and where the LSTM's vectors are 512 wide by default.
-        batch_size: rows of one step, over all ranks; 256 with `windows.windows` "prefixes".
+        batch_size: rows of one step, over all ranks; 256 with `windows.windows` "prefixes", and
+            128 where the LSTM's vectors are 512 wide by default.
         lr: AdamW's peak learning rate.
         betas: AdamW's two decay rates of the moments.
         weight_decay: AdamW's decoupled decay; matrices alone, BERT4Rec's biases of

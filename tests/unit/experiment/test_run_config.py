@@ -161,21 +161,23 @@ RECIPES = sorted((Path(__file__).parents[3] / "recipes").glob("*.toml"))
 
 
 @pytest.mark.parametrize(
-    ("split", "task", "width"),
+    ("split", "task", "width", "epochs", "batch_size"),
     [
-        (LARGE, "next_item", 512),
-        (LARGE, "relevance", 128),
-        (catalogue(9_999, 10), "next_item", 256),
-        (catalogue(10_000, 9), "next_item", 256),
+        (LARGE, "next_item", 512, 8, 128),
+        (LARGE, "relevance", 128, 10, 64),
+        (catalogue(9_999, 10), "next_item", 256, 20, 64),
+        (catalogue(10_000, 9), "next_item", 256, 20, 64),
     ],
 )
-def test_many_items_with_many_actions_each_get_wide_vectors(split, task, width):
+def test_many_items_with_many_actions_each_get_wide_vectors(split, task, width, epochs, batch_size):
     assert split.train.n_events >= 9 * split.dataset.n_items
     config, origins = resolve({"asked": {"model": "lstm", "task": task}}, split)
     assert config.lstm.embedding_dim == width
     by_rule = {key for key, origin in origins.items() if origin == "default for this data"}
     wide = (split, task) == (LARGE, "next_item")
-    assert by_rule == ({"lstm.embedding_dim", "start.std", "training.epochs"} if wide else set())
+    chosen = {"lstm.embedding_dim", "start.std", "training.epochs", "training.batch_size"}
+    assert by_rule == (chosen if wide else set())
+    assert (config.training.epochs, config.training.batch_size) == (epochs, batch_size)
 
 
 @pytest.mark.parametrize(
