@@ -69,13 +69,9 @@ class ModelPairScorer:
 @contextmanager
 def _inference(model: torch.nn.Module) -> Iterator[None]:
     """Eval mode in float32, without gradients; the model's mode is put back afterwards."""
-    eval_mode = held(model, "training", False, assign=_set_mode)
+    eval_mode = held(model, "training", False, assign=model.train)
     with eval_mode, torch.no_grad(), full_precision(next(model.parameters()).device):
         yield
-
-
-def _set_mode(model: torch.nn.Module, _name: str, training: bool) -> None:
-    model.train(training)
 
 
 def max_history(run_config: RunConfig) -> int:

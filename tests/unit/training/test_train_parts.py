@@ -278,3 +278,23 @@ def test_a_gpus_lstm_is_in_full_precision_until_the_last_thread_leaves():
             last.enter_context(second)
         assert lstm.fp32_precision == "ieee"
     assert lstm.fp32_precision == before
+
+
+FORKED = """
+import os
+from types import SimpleNamespace
+from seqrec.training import held
+
+with held._lock:  # as another thread may have it
+    child = os.fork()
+    if child == 0:
+        owner = SimpleNamespace(value=1)
+        with held.held(owner, "value", 2):
+            assert owner.value == 2
+        os._exit(owner.value)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 1
+"""
+
+
+def test_a_forked_child_waits_for_no_thread_of_its_parent():
+    subprocess.run([sys.executable, "-c", FORKED], check=True, timeout=60)
