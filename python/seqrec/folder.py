@@ -97,8 +97,6 @@ def whole_folder(
     except OSError as error:
         if isinstance(error, ResourceError):  # of a file in it, by a name that nobody will find
             raise ResourceError(str(error).replace(str(new), str(folder))) from error
-        if isinstance(error, SeqrecError):
-            raise
         size = f" (it needs about {needs:,} bytes)" if needs else ""
         # NumPy counts the bytes of a write that was cut short, and keeps what the system said.
         reason = error.strerror or f"the disk may be full: {error}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import Any
@@ -65,12 +65,8 @@ def run(
         results = Results(date=began, machine=machine.describe(), rows=[], limits=limits or {})
         for name in dict.fromkeys(jobs):
             try:
-                for job in JOBS[name](problem):
-                    title = f"{name}, {problem.shape}" + (f", {job.case}" if job.case else "")
-                    say(f"{title}: {len(job.contenders)} contenders")
-                    results.rows.extend(
-                        _rows(job, problem, rounds, sample_seconds, results.limits, say)
-                    )
+                for rows in _cases(name, problem, rounds, sample_seconds, results.limits, say):
+                    results.rows.extend(rows)
             except (ConfigError, DataError) as error:
                 say(f"{name}, {problem.shape}: left out, {error}")
                 results.rows.append(_left_out(name, problem, error))
@@ -84,6 +80,15 @@ def run(
 def refusals(results: Results) -> list[Row]:
     """The contenders that were not timed because they computed something else."""
     return [row for row in results.rows if row.rate is None and row.note.startswith(REFUSED)]
+
+
+def _cases(
+    name: str, problem: Problem, rounds: int, seconds: float, limits: dict[str, Any], say: Say
+) -> Iterator[list[Row]]:
+    for job in JOBS[name](problem):
+        title = f"{name}, {problem.shape}" + (f", {job.case}" if job.case else "")
+        say(f"{title}: {len(job.contenders)} contenders")
+        yield _rows(job, problem, rounds, seconds, limits, say)
 
 
 def _rows(
@@ -135,16 +140,9 @@ def _row(
 
 
 def _left_out(name: str, problem: Problem, why: SeqrecError) -> Row:
-    return Row(
-        job=name,
-        shape=problem.shape,
-        contender=BASE,
-        version=machine.installed(BASE) or "",
-        threads=problem.sizes.threads,
-        rate=None,
-        unit="not timed",
-        note=f"{ABSENT}{why}",
-    )
+    job = Job(name=name, unit="not timed", contenders=[], fault=lambda _: None)
+    ours = Contender(name=BASE, call=id, package=BASE)
+    return _untimed(job, problem, ours, f"{ABSENT}{why}")
 
 
 def _untimed(job: Job, problem: Problem, contender: Contender, why: str) -> Row:

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from seqrec.data.arrays import check_array
 from seqrec.errors import DataError
 
+LAST_ITEM = 2**31 - 2  # the largest id that leaves int32 one for MASK
+
 
 @dataclass(frozen=True, slots=True)
 class Sequences:
@@ -65,7 +67,7 @@ class Sequences:
 
         0 would be read as PAD, and n_items + 1 as MASK.
         """
-        last = np.iinfo(np.int32).max if n_items is None else n_items
+        last = LAST_ITEM if n_items is None else n_items
         ends = (self.items.min(), self.items.max()) if len(self.items) else ()
         for item in map(int, ends):
             if not 1 <= item <= last:
@@ -112,6 +114,6 @@ class Sequences:
 def _item_id(item: Any, user: int) -> int:
     if isinstance(item, bool) or not hasattr(item, "__index__"):
         raise DataError(f"sequences: user {user} has item id {item!r}; ids are integers")
-    if not 1 <= item <= np.iinfo(np.int32).max - 1:
-        raise DataError(f"sequences: user {user} has item id {item}; ids are 1..=2147483646")
+    if not 1 <= item <= LAST_ITEM:
+        raise DataError(f"sequences: user {user} has item id {item}; ids are 1..={LAST_ITEM}")
     return int(item)

@@ -73,12 +73,11 @@ class Journal:
         try:
             os.fsync(self._file.fileno())
             written = os.fstat(self._file.fileno())
-            if not self._path.exists() or not os.path.samestat(written, self._path.stat()):
-                raise ResourceError(f"{self._path} was removed or replaced while it was written to")
+            in_place = self._path.exists() and os.path.samestat(written, self._path.stat())
         except OSError as error:
-            if isinstance(error, ResourceError):
-                raise
             raise ResourceError(f"cannot write {self._path}: {error.strerror}") from error
+        if not in_place:
+            raise ResourceError(f"{self._path} was removed or replaced while it was written to")
         return written.st_size
 
     def close(self) -> None:
