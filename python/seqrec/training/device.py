@@ -64,13 +64,17 @@ def thread_limit(threads: int | None) -> Iterator[None]:
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:
     """The context of the training pass: bfloat16 where it is asked for, else plain float32.
 
+    Weights are cast anew each time that they are met: those that autocast keeps are let go with the
+    outermost context alone, steps later if that is a caller's.
+
     Raises:
         ResourceError: if the device cannot compute in bfloat16.
     """
     if precision == "bf16" and device.type == "cuda" and not torch.cuda.is_bf16_supported():
         name = torch.cuda.get_device_name(device)
         raise ResourceError(f"option `training.precision` is 'bf16', which {name} lacks: use fp32")
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
+    enabled = precision == "bf16"
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=enabled, cache_enabled=False)
 
 
 @contextmanager

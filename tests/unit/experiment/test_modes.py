@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import numpy as np
 import pytest
@@ -13,6 +13,7 @@ import seqrec as sr
 import tiny_data
 from seqrec.batches import BatchStream, NextItemRows
 from seqrec.errors import CheckpointError, DataError
+from seqrec.experiment.fit import build_model
 from seqrec.experiment.scorer import _inference
 
 CELLS = [(model, task) for model in ("lstm", "bert4rec") for task in ("next_item", "relevance")]
@@ -82,6 +83,21 @@ def test_a_mode_is_as_it_was_after_training(split):
         assert torch.get_default_dtype() == torch.float64
         assert torch.is_autocast_enabled("cpu")
         assert not torch.is_grad_enabled()
+
+
+@pytest.mark.parametrize("caller", [nullcontext, MODES["autocast"]])
+@pytest.mark.parametrize("cell", CELLS)
+def test_half_precision_learns_what_full_precision_learns(cell, caller, split):
+    model, task = cell
+    config = tiny_data.tiny(model)
+    config["training"] |= {"epochs": 12, "lr": 0.01}
+    full = sr.fit(model, split, task=task, config=config)
+    config["training"]["precision"] = "bf16"
+    with caller():
+        half = sr.fit(model, split, task=task, config=config)
+    ends = [torch.nn.utils.parameters_to_vector(run.model.parameters()) for run in (full, half)]
+    start = torch.nn.utils.parameters_to_vector(build_model(full.config, split).parameters())
+    assert (ends[1] - ends[0]).norm() < 0.2 * (ends[0] - start).norm()
 
 
 def test_batches_that_were_read_without_gradients_can_be_trained_on(split):

@@ -217,7 +217,9 @@ def test_monitor_that_is_not_measured_is_named(tmp_path):
 def test_half_precision_keeps_the_weights_in_full(tmp_path):
     def objective(model, batch):
         assert torch.is_autocast_enabled("cpu")
-        assert model.out(model.items(batch.inputs)).dtype == torch.bfloat16
+        vectors, (weight, bias) = model.items(batch.inputs), (model.out.weight, model.out.bias)
+        now = torch.nn.functional.linear(*(t.bfloat16() for t in (vectors, weight, bias)))
+        assert torch.equal(model.out(vectors), now)  # bfloat16, of the weights of this step
         return tiny_run.objective(model, batch)
 
     def validate(model):
