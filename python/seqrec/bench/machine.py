@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from seqrec import _core
+from seqrec.processor import processor, processor_name
 
 PACKAGES = ("seqrec", "numpy", "torch", "pandas", "pyarrow", "scipy", "numba", "polars", "duckdb")
 SIMD = ("sse4_2", "avx", "avx2", "fma", "avx512f", "avx512bw", "avx512vl", "avx512_bf16", "neon")
@@ -20,12 +21,12 @@ _CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 
 def describe() -> dict[str, Any]:
     """What is known of this machine, as plain values; what it does not tell is left out."""
-    processor = _processor()
+    flags = processor().get("flags", "").split()
     found = {
-        "cpu": processor.get("model name") or platform.processor() or platform.machine(),
+        "cpu": processor_name(),
         "cores": cores(),
         "caches": caches(),
-        "simd": [flag for flag in SIMD if flag in processor.get("flags", "").split()],
+        "simd": [flag for flag in SIMD if flag in flags],
         "torch_cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "memory_gib": _memory_gib(),
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
@@ -70,13 +71,6 @@ def caches() -> dict[str, int]:
             bytes_ = int(size[1]) << (10 if size[2] == "K" else 20)
             found[f"L{_text(folder / 'level')}"] = bytes_
     return found
-
-
-def _processor() -> dict[str, str]:
-    """The first entry of /proc/cpuinfo."""
-    entry = _text(Path("/proc/cpuinfo")).split("\n\n")[0]
-    pairs = (line.partition(":") for line in entry.splitlines())
-    return {key.strip(): value.strip() for key, _, value in pairs}
 
 
 def _memory_gib() -> float | None:

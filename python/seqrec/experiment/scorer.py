@@ -14,8 +14,8 @@ from seqrec.batches import histories
 from seqrec.data import Sequences
 from seqrec.experiment.config import RunConfig
 from seqrec.models import LSTM, BERT4Rec
-from seqrec.training.device import full_precision
 from seqrec.training.held import held
+from seqrec.training.precision import full_precision
 
 PAIR_ROWS = 1024  # (history, candidate) rows that a model reads at once
 

@@ -45,6 +45,7 @@ from seqrec.models.items import ItemTable
 from seqrec.tokens import PAD, mask_token
 
 WEIGHT_STD = 0.02  # paper, section 4.1.4
+SHORT = 128  # tokens of a row
 MOST_TOKENS = 1 << 16  # of a row: attention to more is beyond any memory
 
 
@@ -127,7 +128,7 @@ class Attention(nn.Module):
         query_BHLK, key_BHLK, value_BHLK = qkv_3BHLK.unbind(0)
         bias_HLL = self._bias(L).to(query_BHLK.dtype)
         bias_BHLL = bias_HLL.masked_fill(~keys_B11L, float("-inf"))
-        attend = _attend if _fused_is_slow(query_BHLK) else F.scaled_dot_product_attention
+        attend = _attend if _written_is_faster(query_BHLK) else F.scaled_dot_product_attention
         read_BHLK = attend(
             query_BHLK, key_BHLK, value_BHLK,
             attn_mask=bias_BHLL, dropout_p=self.dropout if self.training else 0.0,
@@ -354,9 +355,13 @@ def _scale(config: BERT4RecConfig) -> nn.Module:
     return LayerScale(config.hidden_size, start) if start else nn.Identity()
 
 
-def _fused_is_slow(query: Tensor) -> bool:
-    """PyTorch's fused attention takes four times as long backwards in bfloat16 on a CPU."""
-    return query.device.type == "cpu" and query.dtype == torch.bfloat16
+def _written_is_faster(query_BHLK: Tensor) -> bool:
+    """PyTorch's fused attention takes many times as long on a CPU that multiplies by oneDNN.
+
+    In bfloat16 backwards, in float32 without gradients and where rows are shorter than its blocks.
+    """
+    low, short = query_BHLK.dtype == torch.bfloat16, query_BHLK.shape[-2] <= SHORT
+    return query_BHLK.device.type == "cpu" and (low or short)
 
 
 def _attend(

@@ -8,13 +8,14 @@ from seqrec.training.artifact import (
     save_artifact,
 )
 from seqrec.training.config import TrainConfig
-from seqrec.training.device import bf16_speed, choose_device, plain_tensors, seeded
+from seqrec.training.device import choose_device, seeded
 from seqrec.training.distributed import Ranks, launched_ranks
 from seqrec.training.early_stop import larger_is_better
 from seqrec.training.interrupts import interrupted
 from seqrec.training.lock import locked
 from seqrec.training.loop import state_to_resume, train
 from seqrec.training.objectives import ObjectiveConfig, make_objective
+from seqrec.training.precision import bf16_speed, plain_tensors
 from seqrec.training.progress import stage
 from seqrec.training.run import BEST, LAST, Validate, Watch
 from seqrec.training.state import FINAL, Evaluation, TrainResult, open_state

@@ -1,35 +1,21 @@
-"""Where a run computes, with how many threads, in which precision, from which generators."""
+"""Where a run computes, with how many threads, from which generators."""
 
 from __future__ import annotations
 
 import hashlib
-import os
-import platform
-import statistics
 import threading
-import time
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
-from typing import Any
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
 
 from seqrec.errors import ConfigError, ResourceError
-from seqrec.training.held import held
+from seqrec.training.threads import ProcessLock
 
 # Torch has one generator a device for all threads of a process: who draws from it keeps it for as
-# long as the draws have to follow each other. A child forked meanwhile has a lock of its own.
-_drawing = threading.RLock()
-
-
-def _renew_lock() -> None:
-    global _drawing
-    _drawing = threading.RLock()
-
-
-os.register_at_fork(after_in_child=_renew_lock)
+# long as the draws have to follow each other.
+_drawing = ProcessLock(threading.RLock)
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -61,93 +47,6 @@ def thread_limit(threads: int | None) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:
-    """The context of the training pass: bfloat16 where it is asked for, else plain float32.
-
-    Weights are cast anew each time that they are met: those that autocast keeps are let go with the
-    outermost context alone, steps later if that is a caller's.
-
-    Raises:
-        ResourceError: if the device cannot compute in bfloat16.
-    """
-    if precision == "bf16" and device.type == "cuda" and not torch.cuda.is_bf16_supported():
-        name = torch.cuda.get_device_name(device)
-        raise ResourceError(f"option `training.precision` is 'bf16', which {name} lacks: use fp32")
-    enabled = precision == "bf16"
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=enabled, cache_enabled=False)
-
-
-@contextmanager
-def plain_tensors() -> Iterator[None]:
-    """Within it tensors are made in float32, on the CPU and trainable, whatever a caller has set.
-
-    The default dtype is one for all threads of a process: only for as long as a model is made.
-    """
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float32)
-    try:
-        with torch.inference_mode(False), torch.enable_grad(), torch.device("cpu"):
-            yield
-    finally:
-        torch.set_default_dtype(before)
-
-
-@contextmanager
-def gradients(device: torch.device) -> Iterator[None]:
-    """Within it gradients are computed, in float32, whatever modes a caller is in."""
-    off = torch.autocast(device.type, enabled=False)
-    with torch.inference_mode(False), torch.enable_grad(), off:
-        yield
-
-
-@contextmanager
-def full_precision(device: torch.device) -> Iterator[None]:
-    """Within it float32 is float32: without a caller's autocast, and without TF32 in the LSTM.
-
-    cuDNN rounds the factors of an LSTM's products to the ten bits of TF32 unless it is told not to.
-    In other products a GPU does so only where the caller asks for it, and then it does.
-    """
-    with torch.autocast(device.type, enabled=False):
-        if device.type != "cuda":
-            yield
-            return
-        lstm: Any = torch.backends.cudnn.rnn  # whose stub lacks the property
-        with held(lstm, "fp32_precision", "ieee"):
-            yield
-
-
-def processor() -> str:
-    """What this machine calls its processor, as far as it says."""
-    try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            name, colon, value = line.partition(":")
-            if colon and name.strip() == "model name":
-                return value.strip()
-    except OSError:
-        pass  # not Linux
-    return platform.processor() or platform.machine()
-
-
-def bf16_speed(device: torch.device, *, rounds: int = 7) -> float:
-    """How much faster than in float32 a softmax head's product is in bfloat16 on this device.
-
-    Processors without bfloat16 instructions emulate them: there it is below 1, and `fp32` is the
-    faster precision.
-    """
-    users, items = (
-        torch.randn(rows, 128, device=device, dtype=torch.float32) for rows in (512, 4096)
-    )
-    pairs = [(users, items), (users.bfloat16(), items.bfloat16())]
-    seconds: list[list[float]] = [[], []]
-    for _ in range(rounds + 1):
-        for (left, right), spent in zip(pairs, seconds, strict=True):
-            began = time.perf_counter()
-            (left @ right.T).sum().item()
-            spent.append(time.perf_counter() - began)
-    fp32, bf16 = (statistics.median(spent[1:]) for spent in seconds)
-    return fp32 / bf16
-
-
 @contextmanager
 def seeded(
     seed: int, *, device: torch.device | None = None, purpose: str = "init", rank: int = 0
@@ -174,7 +73,7 @@ def seeded(
 @contextmanager
 def preserved(device: torch.device | None = None) -> Iterator[None]:
     """Whatever is drawn within it, the generators continue afterwards from where they are now."""
-    with _drawing:
+    with _drawing():
         before = generator_states(device)
         try:
             yield

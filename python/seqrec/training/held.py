@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-_lock = threading.Lock()
+from seqrec.training.threads import ProcessLock
+
+_lock = ProcessLock(threading.Lock)
 _holders: dict[tuple[int, str], tuple[int, Any]] = {}  # how many hold it, and what it was before
-
-
-def _renew_lock() -> None:
-    global _lock
-    _lock = threading.Lock()
-
-
-os.register_at_fork(after_in_child=_renew_lock)  # a thread of the parent may have had it
 
 
 @contextmanager
@@ -37,7 +30,7 @@ def held(
         assign: sets the attribute, where `setattr` is not the way.
     """
     key, assign = (id(owner), name), assign or partial(setattr, owner, name)
-    with _lock:
+    with _lock():
         holders, before = _holders.get(key) or (0, getattr(owner, name))
         if before != value and not holders:
             assign(value)
@@ -45,7 +38,7 @@ def held(
     try:
         yield
     finally:
-        with _lock:
+        with _lock():
             holders, before = _holders.pop(key)
             if holders > 1:
                 _holders[key] = (holders - 1, before)

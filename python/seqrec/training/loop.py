@@ -23,11 +23,12 @@ from seqrec.errors import ConfigError, ResourceError
 from seqrec.folder import exists, remove_folder, remove_leftovers
 from seqrec.training.artifact import ARTIFACT, Artifact
 from seqrec.training.config import TrainConfig
-from seqrec.training.device import choose_device, gradients, seeded, thread_limit
+from seqrec.training.device import choose_device, seeded, thread_limit
 from seqrec.training.distributed import Ranks
 from seqrec.training.interrupts import Interrupts
 from seqrec.training.journal import EVENTS, LOG
 from seqrec.training.lock import locked
+from seqrec.training.precision import gradients
 from seqrec.training.run import BEST, LAST, Run, Stream, Validate, Watch
 from seqrec.training.state import TrainResult
 from seqrec.training.step import Objective

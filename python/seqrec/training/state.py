@@ -19,8 +19,9 @@ from torch import Tensor, nn
 
 from seqrec.config import differences
 from seqrec.errors import CheckpointError
+from seqrec.processor import processor_name
 from seqrec.training.artifact import Artifact, check_state
-from seqrec.training.device import generator_states, processor, set_generator_states
+from seqrec.training.device import generator_states, set_generator_states
 from seqrec.training.distributed import Ranks
 from seqrec.training.early_stop import EarlyStop
 from seqrec.training.ema import Ema
@@ -194,7 +195,7 @@ def environment(device: torch.device, ranks: Ranks) -> dict[str, Any]:
     return {
         "torch": str(torch.__version__),
         "device": name,
-        "processor": processor(),
+        "processor": processor_name(),
         "threads": torch.get_num_threads(),
         "world_size": ranks.world_size,
     }

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from seqrec.training.config import TrainConfig
-from seqrec.training.device import autocast
 from seqrec.training.distributed import Ranks
 from seqrec.training.ema import Ema
 from seqrec.training.optimizer import adamw, set_rate
+from seqrec.training.precision import autocast
 from seqrec.training.schedule import Schedule
 
 

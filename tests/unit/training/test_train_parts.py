@@ -9,17 +9,17 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from types import SimpleNamespace
 
 import pytest
 import torch
 from torch import nn
 
 from seqrec.errors import ConfigError, ResourceError
+from seqrec.training import precision
 from seqrec.training.config import FREE_ON_RESUME, TrainConfig
 from seqrec.training.device import (
-    bf16_speed,
     choose_device,
-    full_precision,
     preserved,
     seeded,
     thread_limit,
@@ -28,6 +28,7 @@ from seqrec.training.early_stop import EarlyStop, larger_is_better
 from seqrec.training.ema import Ema
 from seqrec.training.lock import locked
 from seqrec.training.optimizer import adamw
+from seqrec.training.precision import bf16_speed, full_precision, gradients
 from seqrec.training.progress import stage
 from seqrec.training.schedule import Schedule
 
@@ -269,6 +270,36 @@ def test_a_gpus_lstm_is_in_full_precision_for_a_while():
     assert lstm.fp32_precision == before
 
 
+@pytest.fixture(params=["none", "ieee", "bf16"])
+def matmul(request):
+    """oneDNN's products, as a caller may have set them."""
+    matmul = torch.backends.mkldnn.matmul
+    before, matmul.fp32_precision = matmul.fp32_precision, request.param
+    yield matmul
+    matmul.fp32_precision = before
+
+
+@pytest.mark.parametrize("within", [full_precision, gradients])
+def test_a_cpu_multiplies_float32_as_float32(within, matmul):
+    value, width, before = 1 + 2**-12, 256, matmul.fp32_precision  # 1 in bfloat16
+    with within(torch.device("cpu")):
+        left = torch.full((512, width), value, requires_grad=True)
+        product = left @ torch.ones(width, 512)
+        assert (product == width * value).all()
+    assert matmul.fp32_precision == before
+
+
+def test_a_product_that_onednn_rounds_is_left_to_mkl():
+    rounding = SimpleNamespace(fp32_precision="none")
+    torch_full = torch.full
+    with pytest.MonkeyPatch.context() as patch:
+        # As where matrix instructions for bfloat16 are made use of: 1 + 2^-12 is 1 there.
+        patch.setattr(torch, "full", lambda shape, _value, **kind: torch_full(shape, 1.0, **kind))
+        assert not precision._is_exact(rounding)
+    assert precision._is_exact(rounding)
+    assert rounding.fp32_precision == "none"
+
+
 def test_a_gpus_lstm_is_in_full_precision_until_the_last_thread_leaves():
     lstm = torch.backends.cudnn.rnn
     before = lstm.fp32_precision
@@ -285,7 +316,7 @@ import os
 from types import SimpleNamespace
 from seqrec.training import held
 
-with held._lock:  # as another thread may have it
+with held._lock():  # as another thread may have it
     child = os.fork()
     if child == 0:
         owner = SimpleNamespace(value=1)

@@ -1,0 +1,138 @@
+"""In which precision a run computes: bfloat16 where it is asked for, and float32 that is exact."""
+
+from __future__ import annotations
+
+import statistics
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+import torch
+
+from seqrec.errors import ResourceError
+from seqrec.processor import processor
+from seqrec.training.held import held
+from seqrec.training.threads import ProcessLock
+
+
+def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:
+    """The context of the training pass: bfloat16 where it is asked for, else plain float32.
+
+    Weights are cast anew each time that they are met: those that autocast keeps are let go with the
+    outermost context alone, steps later if that is a caller's.
+
+    Raises:
+        ResourceError: if the device cannot compute in bfloat16.
+    """
+    if precision == "bf16" and device.type == "cuda" and not torch.cuda.is_bf16_supported():
+        name = torch.cuda.get_device_name(device)
+        raise ResourceError(f"option `training.precision` is 'bf16', which {name} lacks: use fp32")
+    enabled = precision == "bf16"
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=enabled, cache_enabled=False)
+
+
+@contextmanager
+def plain_tensors() -> Iterator[None]:
+    """Within it tensors are made in float32, on the CPU and trainable, whatever a caller has set.
+
+    The default dtype is one for all threads of a process: only for as long as a model is made.
+    """
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32)
+    try:
+        with torch.inference_mode(False), torch.enable_grad(), torch.device("cpu"):
+            yield
+    finally:
+        torch.set_default_dtype(before)
+
+
+@contextmanager
+def gradients(device: torch.device) -> Iterator[None]:
+    """Within it gradients are computed, in float32, whatever modes a caller is in."""
+    off = torch.autocast(device.type, enabled=False)
+    with torch.inference_mode(False), torch.enable_grad(), off, _float32_products(device):
+        yield
+
+
+@contextmanager
+def full_precision(device: torch.device) -> Iterator[None]:
+    """Within it float32 is float32: without a caller's autocast, and without TF32 in the LSTM.
+
+    cuDNN rounds the factors of an LSTM's products to the ten bits of TF32 unless it is told not to.
+    In other products a GPU does so only where the caller asks for it, and then it does.
+    """
+    with torch.autocast(device.type, enabled=False), _float32_products(device):
+        if device.type != "cuda":
+            yield
+            return
+        lstm: Any = torch.backends.cudnn.rnn  # whose stub lacks the property
+        with held(lstm, "fp32_precision", "ieee"):
+            yield
+
+
+@contextmanager
+def _float32_products(device: torch.device) -> Iterator[None]:
+    """Within it a CPU multiplies float32 as float32, by the faster of PyTorch's two libraries.
+
+    MKL leaves AVX-512 to Intel's processors: on AMD's oneDNN takes half of its time. PyTorch asks
+    oneDNN only where bfloat16 is allowed inside of products, which it is then not to make use of.
+    """
+    if device.type != "cpu":
+        yield
+        return
+    onednn: Any = torch.backends.mkldnn  # whose stub lacks the property
+    matmul = onednn.matmul
+    with held(matmul, "fp32_precision", "bf16" if _onednn_is_better(matmul) else "ieee"):
+        yield
+
+
+_asking = ProcessLock(threading.Lock)
+_better: list[bool] = []  # the answer, once it is known
+
+
+def _onednn_is_better(matmul: Any) -> bool:
+    """Whether oneDNN is the faster library, and multiplies exactly though it need not."""
+    with _asking():
+        if not _better:
+            wide = torch.backends.cpu.get_cpu_capability() == "AVX512"
+            amd = processor().get("vendor_id") == "AuthenticAMD"
+            _better.append(wide and amd and _is_exact(matmul))
+        return _better[0]
+
+
+def _is_exact(matmul: Any) -> bool:
+    """Whether 1 + 2^-12, which is 1 in bfloat16, is itself in products that may round to that."""
+    value, before = 1 + 2**-12, matmul.fp32_precision
+    matmul.fp32_precision = "bf16"
+    try:
+        for rows, width, columns in ((32, 64, 64), (512, 128, 4096), (2048, 512, 512)):
+            left = torch.full((rows, width), value, dtype=torch.float32, device="cpu")
+            right = torch.ones((columns, width), dtype=torch.float32, device="cpu")
+            if not (left @ right.T == width * value).all():
+                return False
+    finally:
+        matmul.fp32_precision = before
+    return True
+
+
+def bf16_speed(device: torch.device, *, rounds: int = 7) -> float:
+    """How much faster than in float32 a softmax head's product is in bfloat16 on this device.
+
+    Processors without bfloat16 instructions emulate them: there it is below 1, and `fp32` is the
+    faster precision.
+    """
+    users, items = (
+        torch.randn(rows, 128, device=device, dtype=torch.float32) for rows in (512, 4096)
+    )
+    pairs = [(users, items), (users.bfloat16(), items.bfloat16())]
+    seconds: list[list[float]] = [[], []]
+    with full_precision(device):
+        for _ in range(rounds + 1):
+            for (left, right), spent in zip(pairs, seconds, strict=True):
+                began = time.perf_counter()
+                (left @ right.T).sum().item()
+                spent.append(time.perf_counter() - began)
+    fp32, bf16 = (statistics.median(spent[1:]) for spent in seconds)
+    return fp32 / bf16
