@@ -105,6 +105,19 @@ class Space:
         held = self.start(run_config)
         return {path: _value(run_config, path) for path in self.dimensions if path not in held}
 
+    def kept(self, run_config: RunConfig) -> dict[str, Any]:
+        """Tables of what a config's trials share, though the defaults would look at their values.
+
+        BERT4Rec's windows and the length of a run (`data_defaults`): where windows are searched,
+        those by prefixes would be a shorter run; where they are not, a cloze of a trial's own would
+        have windows at random.
+        """
+        if "windows.windows" in self.dimensions:
+            return _nested("training.epochs", run_config.training.epochs)
+        if any(path.startswith("cloze.") for path in self.dimensions):
+            return _nested("windows.windows", run_config.windows.windows)
+        return {}
+
 
 def default_space(model: str, task: str) -> str:
     """The space of a cell for who names none, as the text of a TOML file.

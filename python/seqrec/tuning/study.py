@@ -122,23 +122,34 @@ class Study:
                 held.enter_context(locked(place(self._folder, frozen.number)))
             except ResourceError:
                 continue  # another process is running it
-            if frozen.params.keys() == self._space.dimensions.keys():
-                trial = optuna.Trial(self._study, frozen._trial_id)
-                return Claim(self._study, trial, self._space)
-            self._study.tell(frozen.number, state=state.FAIL)  # killed before it had its values
+            trial = optuna.Trial(self._study, frozen._trial_id)
+            for path, distribution in self._distributions.items():
+                trial._suggest(path, distribution)  # what a killed process had not written yet
+            return Claim(self._study, trial, self._space)
         return None
 
     def _new(self, trials: int, held: ExitStack) -> Claim | None:
-        optuna = _optuna()
-        waiting = optuna.trial.TrialState.WAITING
-        begun = self._study.get_trials(deepcopy=False)
-        number = sum(trial.state != waiting for trial in begun)
-        if number >= trials:
+        waiting = _optuna().trial.TrialState.WAITING
+        known = self._study.get_trials(deepcopy=False)
+        begun = [trial for trial in known if trial.state != waiting]
+        if len(begun) >= trials:
             return None
-        held.enter_context(locked(place(self._folder, number)))
-        seed = np.random.SeedSequence((self._seed, number)).generate_state(1)[0]
-        self._study.sampler = optuna.samplers.TPESampler(seed=int(seed))
+        held.enter_context(locked(place(self._folder, len(begun))))
+        if len(known) == len(begun):
+            self._study.enqueue_trial(self._proposal(len(begun)))  # at once: all values or none
         return Claim(self._study, self._study.ask(self._distributions), self._space)
+
+    def _proposal(self, number: int) -> dict[str, Any]:
+        """The values of that trial, the next one; the journal does not learn of it."""
+        optuna = _optuna()
+        seed = np.random.SeedSequence((self._seed, number)).generate_state(1)[0]
+        sampler = optuna.samplers.TPESampler(seed=int(seed))
+        trial = optuna.trial.create_trial(state=optuna.trial.TrialState.RUNNING)
+        values = {}
+        for path, distribution in self._distributions.items():
+            value = sampler.sample_independent(self._study, trial, path, distribution)
+            values[path] = _short(self._space.dimensions[path], value)
+        return values
 
 
 def _optuna() -> ModuleType:
@@ -195,6 +206,11 @@ def _label(dimension: Dimension, value: Any) -> Any:
 def _from_optuna(dimension: Dimension, label: Any) -> Any:
     if isinstance(dimension, Choices):
         return next(value for value in dimension.values if _label(dimension, value) == label)
-    if isinstance(label, float):
-        return min(max(float(f"{label:.{DIGITS}g}"), dimension.low), dimension.high)
     return label
+
+
+def _short(dimension: Dimension, label: Any) -> Any:
+    """The label, a real number with a few digits."""
+    if isinstance(dimension, Choices) or not isinstance(label, float):
+        return label
+    return min(max(float(f"{label:.{DIGITS}g}"), dimension.low), dimension.high)

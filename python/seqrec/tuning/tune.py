@@ -45,7 +45,8 @@ class _HopelessError(SeqrecError):
 class _Plan:
     """What all trials have in common.
 
-    `base` is the config of the layers with the budget on top, `tables` what `space` was read from.
+    `base` is the config of the layers with the budget on top, `tables` what `space` was read from,
+    `kept` what trials and `best.toml` share with the layers though their values would move it.
     """
 
     split: Split
@@ -53,6 +54,7 @@ class _Plan:
     budget: Mapping[str, Any]
     tables: Mapping[str, Any]
     space: Space
+    kept: Mapping[str, Any]
     base: RunConfig
     folder: Path
 
@@ -142,9 +144,10 @@ def _planned(
     base = resolve(budgeted, split)[0]
     choose_device(base.training.device)
     tables = tomllib.loads(default_space(base.model, base.task)) if space is None else space
+    dimensions = read_space(tables, budgeted)
     return _Plan(
-        split=split, layers=layers, budget=budget, tables=tables,
-        space=read_space(tables, budgeted), base=base, folder=folder,
+        split=split, layers=layers, budget=budget, tables=tables, space=dimensions,
+        kept=dimensions.kept(resolve(layers, split)[0]), base=base, folder=folder,
     )  # fmt: skip
 
 
@@ -166,7 +169,7 @@ def _run(plan: _Plan, claim: Claim) -> Trial:
     if trial.status != "running":
         return trial  # by a process that was killed before it could tell
     tables, name = plan.space.tables(claim.values), f"trial {claim.number}"
-    layers = {**plan.layers, "budget": plan.budget, name: tables}
+    layers = {**plan.layers, "kept": plan.kept, "budget": plan.budget, name: tables}
     watcher = _Watcher(plan.monitor, claim, home, trial)
     try:
         watcher.begin(resolve(layers, plan.split)[0])
@@ -206,7 +209,7 @@ def _keep_best(plan: _Plan) -> Search:
     search = read_search(plan.folder)
     keep_best(search)
     if search.best is not None:
-        write_recipe(search, plan.layers, plan.space, plan.budget)
+        write_recipe(search, {**plan.layers, "kept": plan.kept}, plan.space, plan.budget)
     return search
 
 
