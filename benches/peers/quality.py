@@ -86,7 +86,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=1, help="that each may use")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=CACHE / "quality", help="of the curves")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.looks < 1 or not options.minutes > 0:
+        parser.error("--looks is to be at least 1 and --minutes above 0")
+    return options
 
 
 if __name__ == "__main__":

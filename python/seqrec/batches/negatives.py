@@ -30,7 +30,7 @@ class NegativeConfig:
             Relevance draws exactly one for each positive and leaves this at 0.
         neg_sampling: "uniform" over the catalogue, or "popularity": in proportion to training
             counts to the power `pop_alpha`.
-        pop_alpha: 1 draws as often as items were taken, 0 all taken items alike.
+        pop_alpha: 1 draws as often as items were taken, 0 all taken items alike; relevance has 1.
     """
 
     num_negatives: int = 0

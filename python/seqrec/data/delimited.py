@@ -10,6 +10,7 @@ import codecs
 import csv
 import io
 import itertools
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from seqrec.errors import DataError
 
 COMPRESSIONS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".lz4": "lz4"}
 _SEPARATORS = ",\t;|"
+_TABBED = {".tsv", ".tab"}
 _HEAD_BYTES = 1 << 16
 _BLOCK_BYTES = 1 << 20
 _ID_TYPE = pa.dictionary(pa.int32(), pa.string())
@@ -60,7 +62,7 @@ def read_csv(path: str | Path, sep: str | None, columns: Columns) -> RawTable:
     path = Path(path)
     if sep is not None and (len(sep) != 1 or sep in '"\r\n'):
         raise DataError(f"{path}: sep is {sep!r}; it must be one character")
-    return read_delimited(path, Layout(sep=sep or _sniff(_head(path))), columns)
+    return read_delimited(path, Layout(sep=sep or _sniff(path)), columns)
 
 
 def read_delimited(path: Path, layout: Layout, columns: Columns) -> RawTable:
@@ -188,8 +190,11 @@ def _head(path: Path) -> str:
     return head
 
 
-def _sniff(head: str) -> str:
-    first = head.lstrip().splitlines()[0]
+def _sniff(path: Path) -> str:
+    """The separator that the first line has most of outside of quotes; a tab by the file's name."""
+    first = re.sub('"[^"]*"', "", _head(path).lstrip().splitlines()[0])
+    if "\t" in first and not _TABBED.isdisjoint(suffix.lower() for suffix in path.suffixes):
+        return "\t"
     return max(_SEPARATORS, key=first.count)
 
 

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from seqrec.data.interactions import Interactions
 
 _POLICIES = ("keep", "first", "drop-consecutive")
+_A_UNIT = 10**8  # a number from which on a time is taken for one since 1970, in any unit
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,10 +123,24 @@ def prepare(events: Events, config: PrepareConfig) -> Dataset:
         "filtered": len(keep) - kept,
     }
     events = events.where(keep)
+    _warn_of_mixed_units(events)
     del keep  # a byte for each action, while the audit needs some
     return Dataset.from_events(
         events.offsets, events.items, events.times, events.user_ids, events.item_ids, removed
     )
+
+
+def _warn_of_mixed_units(events: Events) -> None:
+    """Warns of times that no one unit since the epoch makes plausible: 1973 and 2286 in one log."""
+    if events.times is None:
+        return
+    first, last = int(events.times.min()), int(events.times.max())
+    if first >= _A_UNIT and last >= 100 * first:
+        logger.warning(
+            "%s: timestamps from %d to %d: it seems that some are in seconds and some in "
+            "milliseconds (or finer), which are sorted as numbers all the same",
+            events.source, first, last,
+        )  # fmt: skip
 
 
 def _core_of(events: Events, config: PrepareConfig) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:

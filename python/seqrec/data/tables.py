@@ -97,7 +97,7 @@ def read_frame(frame: Any, columns: Columns, source: str = "data frame") -> RawT
     """
     try:
         narwhal = nw.from_native(frame)
-        names = [str(name) for name in narwhal.collect_schema().names()]
+        found = narwhal.collect_schema().names()
     except DuplicateError as error:
         said = " ".join(str(error).split())  # on one line
         raise DataError(f"{source}: a column occurs twice: {said}") from None
@@ -106,8 +106,10 @@ def read_frame(frame: Any, columns: Columns, source: str = "data frame") -> RawT
             f"cannot read a {type(frame).__name__}: give a pandas or polars data frame or an "
             "Arrow table"
         ) from None
-    roles = columns.resolve(names, source)
-    chosen = narwhal.select(list(roles.values()))
+    own = {str(name): name for name in found}
+    roles = columns.resolve([str(name) for name in found], source)
+    # In pandas a column may be called 0 instead of "0".
+    chosen = narwhal.select([nw.col(own[name]).alias(name) for name in roles.values()])
     eager = chosen.collect(backend="pyarrow") if isinstance(chosen, nw.LazyFrame) else chosen
 
     def where(row: int) -> str:
@@ -277,6 +279,8 @@ def _arrow_column(frame: Any, name: str, where: Where) -> Any:
         raise DataError(f"{where(row)}: column {name!r} is no valid Unicode: {error}") from None
     except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
         values = frame[name].to_list()
+        if _fits(values):  # one by one; it is their type that does not
+            raise _no_place(name, error, where) from None
         # Types mix with those before them, so a value is tried behind all of them.
         row = first_misfit(len(values), lambda _, stop: _fits(values[:stop]))
         raise DataError(
@@ -284,13 +288,31 @@ def _arrow_column(frame: Any, name: str, where: Where) -> Any:
             f"what Arrow cannot: {error}"
         ) from None
     except (pa.ArrowNotImplementedError, TypeError) as error:
-        said = error.args[0]
-        raise DataError(
-            f"{where(0)}: column {name!r} is of a type without a place in Arrow: {said}"
-        ) from None
+        raise _no_place(name, error, where) from None
     if frame[name].dtype == nw.Object and pa.types.is_timestamp(column.type):
-        _refuse_mixed_zones(frame[name].to_list(), column, name, where)
+        times = frame[name].to_list()
+        _refuse_mixed_zones(times, column, name, where)
+        column = _in_nanoseconds(times, column, name, where)
     return column if isinstance(column, pa.ChunkedArray) else pa.chunked_array([column])
+
+
+def _no_place(name: str, error: Exception, where: Where) -> DataError:
+    said = error.args[0]
+    return DataError(f"{where(0)}: column {name!r} is of a type without a place in Arrow: {said}")
+
+
+def _in_nanoseconds(times: list[Any], column: Any, name: str, where: Where) -> Any:
+    """The column, with the nanoseconds of pandas' times, of which Arrow keeps the microseconds."""
+    fine = [row for row, time in enumerate(times) if getattr(time, "nanosecond", 0)]
+    if not fine:
+        return column
+    try:
+        return pa.array(times, pa.timestamp("ns", column.type.tz), from_pandas=True)
+    except pa.ArrowInvalid as error:
+        raise DataError(
+            f"{where(fine[0])}: column {name!r} has nanoseconds, and times that are too far from "
+            f"1970 to be counted in them: {error}"
+        ) from None
 
 
 def _refuse_mixed_zones(times: list[Any], column: Any, name: str, where: Where) -> None:

@@ -108,7 +108,8 @@ def catalogue_ids(item_ids: Vocabulary, items: Iterable[Any], what: str) -> NDAr
 
 def _ids(ids: Iterable[Any], what: str) -> list[Any]:
     """The ids as a list; text would be taken for a list of its characters."""
-    is_list = isinstance(ids, Iterable) and not isinstance(ids, str | bytes)
+    single = isinstance(ids, str | bytes) or getattr(ids, "ndim", 1) == 0
+    is_list = isinstance(ids, Iterable) and not single
     check(is_list, what, ids, "a list of ids")
     array: Any = ids  # of Arrow or torch, whose elements are no ids
     if isinstance(ids, torch.Tensor):

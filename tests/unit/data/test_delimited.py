@@ -31,6 +31,20 @@ def test_the_separator_is_found_in_the_header(tmp_path, sep):
     assert rows(read(tmp_path, content)) == [(1, 2)]
 
 
+@pytest.mark.parametrize("name", ["log.tsv", "log.TSV", "log.tab", "log.tsv.gz"])
+def test_a_file_named_for_its_tabs_is_cut_at_them(tmp_path, name):
+    text = "user_id\titem_id\ttags (a, b, c)\n1\t2\tx\n"
+    path = tmp_path / name
+    path.write_bytes(gzip.compress(text.encode()) if name.endswith(".gz") else text.encode())
+    assert len(Interactions.from_csv(path)) == 1
+
+
+def test_separators_inside_quotes_do_not_count(tmp_path):
+    path = tmp_path / "log.csv"
+    path.write_text('"user, the, first, one";item_id\n1;2\n')
+    assert len(Interactions.from_csv(path, user_col="user, the, first, one")) == 1
+
+
 def test_a_separator_can_be_given(tmp_path):
     assert rows(read(tmp_path, "user_id:item_id\n1:2\n", sep=":")) == [(1, 2)]
 

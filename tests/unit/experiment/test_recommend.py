@@ -68,6 +68,11 @@ def test_a_lone_id_is_no_list_of_ids(run):
         run.recommend(sequences=[10, 25])
     with pytest.raises(ConfigError, match="option `users` is 1: it must be a list"):
         run.recommend(users=1)
+    for lone in (np.array(10), torch.tensor(10)):
+        with pytest.raises(
+            ConfigError, match=r"option `sequences\[0\]` is .*10.*: it must be a list"
+        ):
+            run.recommend(sequences=[lone])
     with pytest.raises(ConfigError, match=r"`candidates\[0\]` is 25"):
         run.predict_proba([25], users=[1])
 
