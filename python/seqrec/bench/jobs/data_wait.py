@@ -30,6 +30,7 @@ from seqrec.experiment.config import RunConfig, resolve
 from seqrec.experiment.fit import build_model, build_rows
 from seqrec.tokens import IGNORE, PAD, mask_token
 from seqrec.training import Ranks, choose_device, make_objective
+from seqrec.training.precision import gradients
 from seqrec.training.step import Stepper
 
 MOST_STEPS = 32  # of an epoch, in one call
@@ -136,10 +137,11 @@ class _Setting:
 
         def call(_seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
             shapes, targets = [], []
-            for batch in batches():
-                stepper.take(batch, next(steps))
-                shapes.append(tuple(batch.tokens.shape))
-                targets.append(batch.n_targets)
+            with gradients(self.device):  # as a run computes
+                for batch in batches():
+                    stepper.take(batch, next(steps))
+                    shapes.append(tuple(batch.tokens.shape))
+                    targets.append(batch.n_targets)
             if self.device.type == "cuda":
                 torch.cuda.synchronize()
             return np.array(shapes), np.array(targets)
