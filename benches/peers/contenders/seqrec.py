@@ -111,7 +111,7 @@ def batches(rows: ClozeRows | NextItemRows, problem: Problem, fault: Callable) -
                   note="every row padded to max_seq_len, as the peers'"),
         Contender(name="seqrec, BatchStream", call=lambda _: next(source),
                   check=lambda: fault(next(source)), unit="batches/s",
-                  note="its epochs, planned and prefetched; padded to a batch's longest row"),
+                  note="its epochs, planned; padded to a batch's longest row"),
     ]  # fmt: skip
 
 

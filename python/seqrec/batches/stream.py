@@ -34,12 +34,12 @@ class Rows(Protocol[B_co]):
         ...
 
     def fill(self, share: Share, buffers: Buffers) -> B_co:
-        """The share's rows, written into `buffers`; runs in the prefetch thread."""
+        """The share's rows, written into `buffers`; by the prefetch thread, if there is one."""
         ...
 
 
 class BatchStream(Generic[B]):
-    """Batches of an epoch, filled ahead by one thread.
+    """Batches of an epoch, one after the other.
 
     On the CPU a batch is a view of a ring of buffers: it is valid until the next one is asked for;
     `clone` what is to be kept longer. On CUDA the buffers are page-locked, copies are queued on the
@@ -55,7 +55,10 @@ class BatchStream(Generic[B]):
         rank: this process among `world_size`.
         world_size: how many processes share each batch.
         device: where the batches go.
-        prefetch: fill ahead in a thread; without it, in the consumer's. The batches are the same.
+        prefetch: fill ahead in a thread instead of the consumer's own; None: where the batches go
+            to another device. On the CPU a batch takes less time than to hand it over, and a step
+            that computes on all cores has none to spare (docs/performance.md). The batches are the
+            same.
 
     Attributes:
         wait_seconds: how long the consumer has waited for batches so far, planning included.
@@ -70,7 +73,7 @@ class BatchStream(Generic[B]):
         rank: int = 0,
         world_size: int = 1,
         device: torch.device | str = CPU,
-        prefetch: bool = True,
+        prefetch: bool | None = None,
     ) -> None:
         check(world_size >= 1, "world_size", world_size, "at least 1")
         check(0 <= rank < world_size, "rank", rank, f"from 0 to world_size - 1 = {world_size - 1}")
@@ -86,7 +89,7 @@ class BatchStream(Generic[B]):
         self.rank = rank
         self.world_size = world_size
         self.device = torch.device(device)
-        self.prefetch = prefetch
+        self.prefetch = self.device.type != "cpu" if prefetch is None else prefetch
         self.wait_seconds = 0.0
         self._planned: Plan | None = None
         self._idle: list[Buffers] = []

@@ -20,7 +20,7 @@ rows = ClozeRows(Sequences.from_lists(histories), 90)
 
 
 def digest(epoch):
-    batches = BatchStream(rows, 32, 1).epoch(epoch)
+    batches = BatchStream(rows, 32, 1, prefetch=True).epoch(epoch)
     return sum(int(batch.tokens.sum()) + int(batch.labels.sum()) for batch in batches)
 
 
@@ -34,7 +34,7 @@ class Epochs(Dataset):
 
 expected = [digest(epoch) for epoch in range(4)]
 context = multiprocessing.get_context("fork")
-begun = BatchStream(rows, 32, 1).epoch(0)
+begun = BatchStream(rows, 32, 1, prefetch=True).epoch(0)
 if BUSY:
     next(begun)
 for workers in (0, 1, 2, 4):
@@ -56,7 +56,7 @@ def test_forked_children_read_the_same_batches(busy):
 
 def test_leaving_the_process_in_the_middle_of_an_epoch_is_clean():
     code = CHILDREN.split("expected =")[0] + (
-        "epoch = BatchStream(rows, 4, 1).epoch(0)\nnext(epoch)\nprint('ok')"
+        "epoch = BatchStream(rows, 4, 1, prefetch=True).epoch(0)\nnext(epoch)\nprint('ok')"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False

@@ -154,15 +154,24 @@ def test_a_rank_without_rows_gets_an_empty_batch():
     assert (last.n_rows, last.n_targets) == (0, 0)
 
 
-def test_a_batch_stays_until_the_next_is_asked_for():
-    for batch in BatchStream(ROWS, 4, 5).epoch(0):
+@pytest.mark.parametrize(("device", "prefetch"), [("cpu", False), ("cuda", True), ("mps", True)])
+def test_batches_for_another_device_are_filled_ahead(device, prefetch):
+    assert BatchStream(ROWS, 4, 5, device=device).prefetch is prefetch
+    assert BatchStream(ROWS, 4, 5, device=device, prefetch=not prefetch).prefetch is not prefetch
+
+
+@pytest.mark.parametrize("prefetch", [True, False])
+def test_a_batch_stays_until_the_next_is_asked_for(prefetch):
+    for batch in BatchStream(ROWS, 4, 5, prefetch=prefetch).epoch(0):
         before = batch.tokens.clone()
         time.sleep(0.002)  # long enough for the thread to fill all it may
         assert torch.equal(batch.tokens, before)
 
 
-def test_memory_is_reused():
-    places = {batch.tokens.data_ptr() for batch in BatchStream(ROWS, 4, 5).epoch(0)}
+@pytest.mark.parametrize("prefetch", [True, False])
+def test_memory_is_reused(prefetch):
+    stream = BatchStream(ROWS, 4, 5, prefetch=prefetch)
+    places = {batch.tokens.data_ptr() for batch in stream.epoch(0)}
     assert len(places) < BatchStream(ROWS, 4, 5).steps_per_epoch(0)
 
 
@@ -184,26 +193,27 @@ def test_batches_are_views_of_the_buffers_on_the_cpu():
     assert batch.tokens._base is not None
 
 
-def test_two_epochs_can_be_read_side_by_side():
-    stream = BatchStream(ROWS, 4, 5)
+@pytest.mark.parametrize("prefetch", [True, False])
+def test_two_epochs_can_be_read_side_by_side(prefetch):
+    stream = BatchStream(ROWS, 4, 5, prefetch=prefetch)
     pairs = zip(stream.epoch(0), stream.epoch(0), strict=True)
     assert all(torch.equal(a.tokens, b.tokens) for a, b in pairs)
 
 
 def test_leaving_the_loop_early_stops_the_thread():
-    for _ in BatchStream(ROWS, 4, 5).epoch(0):
+    for _ in BatchStream(ROWS, 4, 5, prefetch=True).epoch(0):
         assert prefetch_threads()
         break
     assert not prefetch_threads()
 
 
 def test_the_thread_ends_with_the_epoch():
-    list(BatchStream(ROWS, 4, 5).epoch(0))
+    list(BatchStream(ROWS, 4, 5, prefetch=True).epoch(0))
     assert not prefetch_threads()
 
 
 def test_an_epoch_that_is_never_read_starts_no_thread():
-    epoch = BatchStream(ROWS, 4, 5).epoch(0)
+    epoch = BatchStream(ROWS, 4, 5, prefetch=True).epoch(0)
     assert not prefetch_threads()
     epoch.close()
 
@@ -225,7 +235,7 @@ def test_waiting_is_measured(prefetch):
 
 
 def test_a_slow_consumer_hardly_waits():
-    stream = BatchStream(SlowRows(0.02), 8, 5)
+    stream = BatchStream(SlowRows(0.02), 8, 5, prefetch=True)
     batches = stream.epoch(0)
     next(batches)
     first = stream.wait_seconds
@@ -268,7 +278,7 @@ def test_a_stream_can_be_pickled_for_a_spawned_process():
 
 
 def test_an_epoch_begun_in_another_process_is_refused(monkeypatch):
-    stream = BatchStream(ROWS, 4, 5)
+    stream = BatchStream(ROWS, 4, 5, prefetch=True)
     epoch = stream.epoch(0)
     next(epoch)
     monkeypatch.setattr(os, "getpid", lambda: -1)

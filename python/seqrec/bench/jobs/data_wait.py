@@ -41,9 +41,9 @@ def data_wait(problem: Problem) -> Iterator[Job]:
     """Steps a second."""
     setting = _Setting(problem)
     made = [
-        setting.contender("seqrec", setting.live(prefetch=True), "one thread fills ahead"),
+        setting.live(None),
         setting.contender(RESIDENT, lambda: setting.resident, "nothing to wait for"),
-        setting.contender("seqrec, no prefetch", setting.live(prefetch=False), ""),
+        setting.live(not setting.stream(None).prefetch),
         *(setting.loader(workers) for workers in WORKERS),
     ]
     yield Job(
@@ -83,13 +83,16 @@ class _Setting:
         self.rows = rows
         self.plan = rows.plan(0, 0, self.config.training.batch_size)
         self.steps = min(MOST_STEPS, self.plan.n_steps)
-        copies = itertools.islice(self._stream(prefetch=False).epoch(0), self.steps)
+        copies = itertools.islice(self.stream(False).epoch(0), self.steps)
         self.resident = [_copy(batch) for batch in copies]
 
-    def live(self, *, prefetch: bool) -> Callable[[], Iterable[ClozeBatch]]:
-        """The first batches of the epoch, made anew in each call."""
-        stream = self._stream(prefetch=prefetch)
-        return lambda: itertools.islice(stream.epoch(0), self.steps)
+    def live(self, prefetch: bool | None) -> Contender:
+        """The first batches of the epoch, made anew in each call; None: as in training."""
+        stream = self.stream(prefetch)
+        name = "seqrec" if prefetch is None else f"seqrec, {'' if prefetch else 'no '}prefetch"
+        note = "one thread fills ahead" if stream.prefetch else ""
+        batches = partial(stream.epoch, 0)
+        return self.contender(name, lambda: itertools.islice(batches(), self.steps), note)
 
     def loader(self, workers: int) -> Contender:
         """The usual Dataset and DataLoader: the same rows in the same order, drawn anew."""
@@ -151,7 +154,8 @@ class _Setting:
             units=self.steps, note=note, processes=processes, close=close,
         )  # fmt: skip
 
-    def _stream(self, *, prefetch: bool) -> BatchStream[ClozeBatch]:
+    def stream(self, prefetch: bool | None) -> BatchStream[ClozeBatch]:
+        """The stream of a run, or one that does or does not fill ahead."""
         size = self.config.training.batch_size
         return BatchStream(self.rows, size, 0, device=self.device, prefetch=prefetch)
 
