@@ -31,6 +31,8 @@ def main() -> int:
     parser.add_argument("--record", action="store_true", help="write the counts as the new record")
     parser.add_argument("--tolerance", type=float, default=TOLERANCE, help="share that is allowed")
     options = parser.parse_args()
+    if not options.tolerance >= 0:
+        parser.error("--tolerance is to be 0 or more")
     if shutil.which("valgrind") is None:
         print("skipped: valgrind is not installed, so instructions cannot be counted")
         return 0

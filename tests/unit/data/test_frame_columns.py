@@ -36,10 +36,9 @@ def test_nanoseconds_beside_a_time_beyond_them_are_refused():
         times_of([DAY, DAY + pd.Timedelta(1, "ns"), datetime(3000, 1, 1)])
 
 
-@pytest.mark.parametrize("names", [{"user_col": "0", "item_col": "1", "time_col": "2"}])
-def test_columns_whose_names_are_numbers_are_named_by_their_text(names):
+def test_columns_whose_names_are_numbers_are_named_by_their_text():
     frame = pd.DataFrame(np.array([[7, 5, 3], [7, 6, 2]]))
-    log = Interactions.from_frame(frame, **names)
+    log = Interactions.from_frame(frame, user_col="0", item_col="1", time_col="2")
     assert log.item_ids.decode(log.items).tolist() == [5, 6]
     assert log.times.tolist() == [3, 2]
 
