@@ -20,7 +20,7 @@ rows = ClozeRows(Sequences.from_lists(histories), 90)
 
 
 def digest(epoch):
-    batches = BatchStream(rows, 32, 1, prefetch=True).epoch(epoch)
+    batches = BatchStream(rows, 32, 1, prefetch=PREFETCH).epoch(epoch)
     return sum(int(batch.tokens.sum()) + int(batch.labels.sum()) for batch in batches)
 
 
@@ -34,7 +34,7 @@ class Epochs(Dataset):
 
 expected = [digest(epoch) for epoch in range(4)]
 context = multiprocessing.get_context("fork")
-begun = BatchStream(rows, 32, 1, prefetch=True).epoch(0)
+begun = BatchStream(rows, 32, 1, prefetch=PREFETCH).epoch(0)
 if BUSY:
     next(begun)
 for workers in (0, 1, 2, 4):
@@ -45,18 +45,20 @@ print("ok")
 """
 
 
-@pytest.mark.parametrize("busy", [False, True], ids=["idle parent", "prefetching parent"])
-def test_forked_children_read_the_same_batches(busy):
-    code = CHILDREN.replace("BUSY", str(busy))
+@pytest.mark.parametrize("busy", [False, True], ids=["idle parent", "busy parent"])
+@pytest.mark.parametrize("prefetch", [False, True], ids=["in turn", "ahead"])
+def test_forked_children_read_the_same_batches(busy, prefetch):
+    code = CHILDREN.replace("BUSY", str(busy)).replace("PREFETCH", str(prefetch))
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False
     )
     assert (done.stdout.strip(), done.returncode) == ("ok", 0), done.stderr
 
 
-def test_leaving_the_process_in_the_middle_of_an_epoch_is_clean():
+@pytest.mark.parametrize("prefetch", [False, True], ids=["in turn", "ahead"])
+def test_leaving_the_process_in_the_middle_of_an_epoch_is_clean(prefetch):
     code = CHILDREN.split("expected =")[0] + (
-        "epoch = BatchStream(rows, 4, 1, prefetch=True).epoch(0)\nnext(epoch)\nprint('ok')"
+        f"epoch = BatchStream(rows, 4, 1, prefetch={prefetch}).epoch(0)\nnext(epoch)\nprint('ok')"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
