@@ -41,9 +41,9 @@ class Rows(Protocol[B_co]):
 class BatchStream(Generic[B]):
     """Batches of an epoch, one after the other.
 
-    On the CPU a batch is a view of a ring of buffers: it is valid until the next one is asked for;
-    `clone` what is to be kept longer. On CUDA the buffers are page-locked, copies are queued on the
-    current stream without waiting, and a batch is the consumer's own.
+    On the CPU a batch is a view of buffers that are filled again: it is valid until the next one is
+    asked for; `clone` what is to be kept longer. On CUDA the buffers are page-locked, copies are
+    queued on the current stream without waiting, and a batch is the consumer's own.
 
     Where the last global batch has fewer rows than there are ranks, some ranks get a batch of no
     rows (tensors [0, W], `n_targets` 0): every rank takes the same number of steps.

@@ -123,23 +123,21 @@ def prepare(events: Events, config: PrepareConfig) -> Dataset:
         "filtered": len(keep) - kept,
     }
     events = events.where(keep)
-    _warn_of_mixed_units(events)
     del keep  # a byte for each action, while the audit needs some
-    return Dataset.from_events(
+    dataset = Dataset.from_events(
         events.offsets, events.items, events.times, events.user_ids, events.item_ids, removed
     )
+    _warn_of_mixed_units(events.source, dataset.audit["times"])
+    return dataset
 
 
-def _warn_of_mixed_units(events: Events) -> None:
-    """Warns of times that no one unit since the epoch makes plausible: 1973 and 2286 in one log."""
-    if events.times is None:
-        return
-    first, last = int(events.times.min()), int(events.times.max())
-    if first >= _A_UNIT and last >= 100 * first:
+def _warn_of_mixed_units(source: str, times: list[int] | None) -> None:
+    """Warns of first and last times that no one unit since 1970 makes plausible: 1973 and 2286."""
+    if times is not None and times[0] >= _A_UNIT and times[1] >= 100 * times[0]:
         logger.warning(
             "%s: timestamps from %d to %d: it seems that some are in seconds and some in "
             "milliseconds (or finer), which are sorted as numbers all the same",
-            events.source, first, last,
+            source, *times,
         )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import cache
 from typing import Any
 
 import torch
@@ -82,38 +83,37 @@ def _float32_products(device: torch.device) -> Iterator[None]:
     if device.type != "cpu":
         yield
         return
-    onednn: Any = torch.backends.mkldnn  # whose stub lacks the property
-    matmul = onednn.matmul
-    with held(matmul, "fp32_precision", "bf16" if _onednn_is_better(matmul) else "ieee"):
+    with _asking():
+        better = _onednn_is_better()
+    with held(_onednn_matmul(), "fp32_precision", "bf16" if better else "ieee"):
         yield
 
 
-_asking = ProcessLock(threading.Lock)
-_better: list[bool] = []  # the answer, once it is known
+def _onednn_matmul() -> Any:
+    onednn: Any = torch.backends.mkldnn  # whose stub lacks the property
+    return onednn.matmul
 
 
-def _onednn_is_better(matmul: Any) -> bool:
+_asking = ProcessLock(threading.Lock)  # the answer is there before any thread holds the setting
+
+
+@cache
+def _onednn_is_better() -> bool:
     """Whether oneDNN is the faster library, and multiplies exactly though it need not."""
-    with _asking():
-        if not _better:
-            wide = torch.backends.cpu.get_cpu_capability() == "AVX512"
-            amd = processor().get("vendor_id") == "AuthenticAMD"
-            _better.append(wide and amd and _is_exact(matmul))
-        return _better[0]
+    wide = torch.backends.cpu.get_cpu_capability() == "AVX512"
+    amd = processor().get("vendor_id") == "AuthenticAMD"
+    return wide and amd and _is_exact(_onednn_matmul())
 
 
 def _is_exact(matmul: Any) -> bool:
     """Whether 1 + 2^-12, which is 1 in bfloat16, is itself in products that may round to that."""
-    value, before = 1 + 2**-12, matmul.fp32_precision
-    matmul.fp32_precision = "bf16"
-    try:
+    value = 1 + 2**-12
+    with held(matmul, "fp32_precision", "bf16"):
         for rows, width, columns in ((32, 64, 64), (512, 128, 4096), (2048, 512, 512)):
             left = torch.full((rows, width), value, dtype=torch.float32, device="cpu")
             right = torch.ones((columns, width), dtype=torch.float32, device="cpu")
             if not (left @ right.T == width * value).all():
                 return False
-    finally:
-        matmul.fp32_precision = before
     return True
 
 

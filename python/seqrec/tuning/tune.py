@@ -45,8 +45,8 @@ class _HopelessError(SeqrecError):
 class _Plan:
     """What all trials have in common.
 
-    `base` is the config of the layers with the budget on top, `tables` what `space` was read from,
-    `kept` what trials and `best.toml` share with the layers though their values would move it.
+    `layers` are the search's, and on top what no value of a trial is to move (`Space.kept`);
+    `base` is their config with the budget on top of them, `tables` what `space` was read from.
     """
 
     split: Split
@@ -54,7 +54,6 @@ class _Plan:
     budget: Mapping[str, Any]
     tables: Mapping[str, Any]
     space: Space
-    kept: Mapping[str, Any]
     base: RunConfig
     folder: Path
 
@@ -146,8 +145,8 @@ def _planned(
     tables = tomllib.loads(default_space(base.model, base.task)) if space is None else space
     dimensions = read_space(tables, budgeted)
     return _Plan(
-        split=split, layers=layers, budget=budget, tables=tables, space=dimensions,
-        kept=dimensions.kept(resolve(layers, split)[0]), base=base, folder=folder,
+        split=split, layers={**layers, "kept": dimensions.kept(resolve(layers, split)[0])},
+        budget=budget, tables=tables, space=dimensions, base=base, folder=folder,
     )  # fmt: skip
 
 
@@ -169,7 +168,7 @@ def _run(plan: _Plan, claim: Claim) -> Trial:
     if trial.status != "running":
         return trial  # by a process that was killed before it could tell
     tables, name = plan.space.tables(claim.values), f"trial {claim.number}"
-    layers = {**plan.layers, "kept": plan.kept, "budget": plan.budget, name: tables}
+    layers = {**plan.layers, "budget": plan.budget, name: tables}
     watcher = _Watcher(plan.monitor, claim, home, trial)
     try:
         watcher.begin(resolve(layers, plan.split)[0])
@@ -209,7 +208,7 @@ def _keep_best(plan: _Plan) -> Search:
     search = read_search(plan.folder)
     keep_best(search)
     if search.best is not None:
-        write_recipe(search, {**plan.layers, "kept": plan.kept}, plan.space, plan.budget)
+        write_recipe(search, plan.layers, plan.space, plan.budget)
     return search
 
 

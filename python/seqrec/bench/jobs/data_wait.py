@@ -91,8 +91,7 @@ class _Setting:
         stream = self.stream(prefetch)
         name = "seqrec" if prefetch is None else f"seqrec, {'' if prefetch else 'no '}prefetch"
         note = "one thread fills ahead" if stream.prefetch else ""
-        batches = partial(stream.epoch, 0)
-        return self.contender(name, lambda: itertools.islice(batches(), self.steps), note)
+        return self.contender(name, lambda: itertools.islice(stream.epoch(0), self.steps), note)
 
     def loader(self, workers: int) -> Contender:
         """The usual Dataset and DataLoader: the same rows in the same order, drawn anew."""
