@@ -9,7 +9,7 @@ from seqrec.simulation import preset, simulate
 SHARED = {
     "windows": {"max_seq_len": 8},
     "start": {"item_vectors": "random"},
-    "training": {"epochs": 1, "batch_size": 32, "device": "cpu", "threads": 1},
+    "training": {"epochs": 1, "batch_size": 32, "device": "cpu", "threads": 1, "precision": "fp32"},
     "evaluation": {"resamples": 50},
 }
 MODELS = {

@@ -8,7 +8,8 @@ from typing import Any
 from seqrec import config as configs
 from seqrec.experiment import RunConfig, resolve
 
-# Options whose defaults have moved, or depend on the data: a recipe that is to last says them.
+# Options whose defaults have moved, or depend on the data or the machine: a recipe that is to last
+# says them.
 PINNED = {
     "lstm": {"embedding_dim", "hidden_size", "dropout", "output_dropout"},
     "bert4rec": {"hidden_size", "num_heads", "dropout", "output_dropout", "layer_scale"},
@@ -17,7 +18,7 @@ PINNED = {
     "relevance": {"targets_per_user"},
     "start": {"window", "std", "biases"},
     "objective": {"label_smoothing"},
-    "training": {"epochs", "batch_size", "lr", "betas", "ema"},
+    "training": {"epochs", "batch_size", "lr", "betas", "ema", "precision"},
 }
 
 

@@ -14,10 +14,10 @@ def doctor() -> None:
     import torch
 
     from seqrec import _core
-    from seqrec.training import bf16_speed, choose_device
+    from seqrec.training import bf16_speed, choose_device, has_bf16
 
     device = choose_device()
-    speed = bf16_speed(device)
+    precision, speed = "bf16" if has_bf16(device) else "fp32", bf16_speed(device)
     metrics = _core.rank_metrics(np.array([1.0, 2.0, 11.0]), 10)
     works = np.allclose(metrics[:, 1], [1.0, 1 / np.log2(3), 0.0])
     rows = {
@@ -29,7 +29,7 @@ def doctor() -> None:
         "extension threads": _core.threads(),
         "torch threads": torch.get_num_threads(),
         "device": device.type,
-        "precision": f"{'bf16' if speed > 1 else 'fp32'} (bf16 {speed:.1f} x as fast as fp32)",
+        "precision": f"{precision} by default (bf16 {speed:.1f} x as fast as fp32)",
         "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
         "mps": "yes" if torch.backends.mps.is_available() else "none",
     }

@@ -17,7 +17,7 @@ from seqrec.data import NegativesKind, Split
 from seqrec.errors import ConfigError
 from seqrec.evaluation import RELEVANCE_METRICS, EvalConfig
 from seqrec.models import BERT4RecConfig, LSTMConfig
-from seqrec.training import ObjectiveConfig, TrainConfig
+from seqrec.training import ObjectiveConfig, TrainConfig, choose_device, has_bf16
 
 ModelName = Literal["lstm", "bert4rec"]
 TaskName = Literal["next_item", "relevance"]
@@ -293,14 +293,24 @@ def _cloze_defaults(asked: Mapping[str, Any], split: Split, *, few: bool) -> dic
     return PREFIXES | SMOOTHED if full and split.filter_seen else PREFIXES
 
 
+def machine_defaults(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """The default tables that depend on what trains: bfloat16 where the device has it.
+
+    Raises:
+        ResourceError: if this machine lacks the device that is `asked` for.
+    """
+    device = choose_device(_asked(asked, "training", "device") or TrainConfig().device)
+    return {"training": {"precision": "bf16"}} if has_bf16(device) else {}
+
+
 def resolve(
     layers: Mapping[str, Mapping[str, Any]], split: Split | None = None
 ) -> tuple[RunConfig, dict[str, str]]:
     """The config of named layers laid over the defaults, and where each set value came from.
 
     `layers` maps a name ("recipe", "--set", ...) to tables; later layers win. The layers together
-    must say the model and the task. `split` is what will be trained on, which has a say in the
-    defaults; without it they are those of most data.
+    must say the model and the task. `split` is what will be trained on, here: both have a say in
+    the defaults; without it they are those of most data and of any machine.
     """
     for name, tables in layers.items():
         config.check(isinstance(tables, Mapping), name, tables, "tables of options")
@@ -311,7 +321,8 @@ def resolve(
     loss, k = _asked(asked, "objective", "loss"), _asked(asked, "evaluation", "k")
     base = defaults(asked["model"], asked["task"], loss=loss, k=k or EvalConfig().k)
     fitting = {} if split is None else data_defaults(asked, split)
-    tables = config.merge(base, fitting, asked)
+    native = {} if split is None else machine_defaults(asked)
+    tables = config.merge(base, fitting, native, asked)
     # Before its options are read: what is wrong with them is not what is wrong.
     _refuse_foreign(tables, asked["model"], asked["task"], base["objective"]["loss"])
     if "bert4rec" in tables and asked["model"] == "bert4rec":
@@ -319,9 +330,10 @@ def resolve(
         length = _asked(tables, "windows", "max_seq_len") or WindowConfig().max_seq_len
         if isinstance(tables["bert4rec"], dict):
             tables["bert4rec"].setdefault("max_seq_len", length)
-    return config.read(RunConfig, tables), config.origins(
-        {"default": base, "default for this data": fitting, **layers}
-    )
+    by_default = {
+        "default": base, "default for this data": fitting, "default for this machine": native,
+    }  # fmt: skip
+    return config.read(RunConfig, tables), config.origins({**by_default, **layers})
 
 
 def _asked(tables: Mapping[str, Any], table: str, option: str) -> Any:

@@ -15,7 +15,7 @@ from seqrec.training.interrupts import interrupted
 from seqrec.training.lock import locked
 from seqrec.training.loop import state_to_resume, train
 from seqrec.training.objectives import ObjectiveConfig, make_objective
-from seqrec.training.precision import bf16_speed, plain_tensors
+from seqrec.training.precision import bf16_speed, has_bf16, plain_tensors
 from seqrec.training.progress import stage
 from seqrec.training.run import BEST, LAST, Validate, Watch
 from seqrec.training.state import FINAL, Evaluation, TrainResult, open_state
@@ -35,6 +35,7 @@ __all__ = [
     "bf16_speed",
     "check_state",
     "choose_device",
+    "has_bf16",
     "interrupted",
     "larger_is_better",
     "launched_ranks",

@@ -34,7 +34,8 @@ class TrainConfig:
         schedule: what follows the warm-up: `cosine` falls to 0 at the last step, or `constant`.
         clip: largest norm of the whole gradient; 0 turns clipping off.
         ema: decay of the average of the weights that validation and the artifact use; 0: none.
-        precision: `fp32`, or `bf16` for the training pass only (scores stay in fp32).
+        precision: `fp32`, or `bf16` for the training pass only (scores stay in fp32); `bf16` where
+            the device has instructions for it, as `seqrec doctor` tells.
         eval_every: epochs between validations; the last epoch is always validated.
         monitor: the validation metric that chooses the best weights.
         patience: validations in a row without a better value after which to stop; never if None.

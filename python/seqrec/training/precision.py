@@ -17,6 +17,8 @@ from seqrec.processor import processor
 from seqrec.training.held import held
 from seqrec.training.threads import ProcessLock
 
+_AMPERE = (8, 0)  # the first of NVIDIA's generations that multiplies bfloat16
+
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:
     """The context of the training pass: bfloat16 where it is asked for, else plain float32.
@@ -32,6 +34,18 @@ def autocast(device: torch.device, precision: str) -> AbstractContextManager[obj
         raise ResourceError(f"option `training.precision` is 'bf16', which {name} lacks: use fp32")
     enabled = precision == "bf16"
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=enabled, cache_enabled=False)
+
+
+def has_bf16(device: torch.device) -> bool:
+    """Whether the device has instructions for bfloat16: with them it is the faster precision.
+
+    Asked of the hardware and not of a clock, so that a machine's answer is always the same. Of
+    CPUs, those of x86-64 under Linux tell it.
+    """
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= _AMPERE
+    flags = set(processor().get("flags", "").split()) if device.type == "cpu" else set()
+    return not flags.isdisjoint({"avx512_bf16", "amx_bf16"})
 
 
 @contextmanager

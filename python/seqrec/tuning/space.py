@@ -106,17 +106,19 @@ class Space:
         return {path: _value(run_config, path) for path in self.dimensions if path not in held}
 
     def kept(self, run_config: RunConfig) -> dict[str, Any]:
-        """Tables of what a config's trials share, though the defaults would look at their values.
+        """Tables of what a config's trials share, though defaults would look at values or machines.
 
-        BERT4Rec's windows and the length of a run (`data_defaults`): where windows are searched,
-        those by prefixes would be a shorter run; where they are not, a cloze of a trial's own would
-        have windows at random.
+        The precision; and BERT4Rec's windows and the length of a run (`data_defaults`): where
+        windows are searched, those by prefixes would be a shorter run; where they are not, a cloze
+        of a trial's own would have windows at random.
         """
+        training, windows = run_config.training, run_config.windows
+        kept = _nested("training.precision", training.precision)
         if "windows.windows" in self.dimensions:
-            return _nested("training.epochs", run_config.training.epochs)
+            return configs.merge(kept, _nested("training.epochs", training.epochs))
         if any(path.startswith("cloze.") for path in self.dimensions):
-            return _nested("windows.windows", run_config.windows.windows)
-        return {}
+            return configs.merge(kept, _nested("windows.windows", windows.windows))
+        return kept
 
 
 def default_space(model: str, task: str) -> str:

@@ -48,6 +48,11 @@ def test_a_recipe_says_what_depends_on_the_data():
     assert recipe_of(config)["lstm"]["embedding_dim"] == 256
 
 
+def test_a_recipe_says_what_depends_on_the_machine():
+    config = resolve({"recipe": {"model": "lstm", "task": "next_item"}})[0]
+    assert recipe_of(config)["training"]["precision"] == "fp32"
+
+
 @pytest.mark.parametrize(
     ("task", "loss", "said"),
     [("next_item", "ce", True), ("next_item", "gbce", False), ("relevance", "bce", False)],

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from seqrec import _core
 from seqrec.config import read_toml
@@ -247,10 +248,38 @@ def test_large_data_moves_the_defaults_of_both_models(model):
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
 @pytest.mark.parametrize("longest", [32, 100])
-def test_a_published_recipe_leaves_no_option_to_the_data(monkeypatch, recipe, longest):
+def test_a_published_recipe_leaves_no_option_to_the_data_or_the_machine(
+    monkeypatch, recipe, longest
+):
     monkeypatch.setattr("seqrec.experiment.config.SHORT_HISTORY", longest)
+    monkeypatch.setattr("seqrec.experiment.config.has_bf16", lambda _: True)
     tables = {"recipe": read_toml(recipe)}
     assert resolve(tables, LARGE)[0] == resolve(tables)[0]
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_a_machine_that_has_bfloat16_trains_in_it(monkeypatch, native):
+    monkeypatch.setattr("seqrec.experiment.config.has_bf16", lambda _: native)
+    asked = {"asked": {"model": "lstm", "task": "next_item"}}
+    config, origins = resolve(asked, LARGE)
+    assert config.training.precision == ("bf16" if native else "fp32")
+    assert (origins.get("training.precision") == "default for this machine") == native
+    assert resolve(asked)[0].training.precision == "fp32"
+
+
+def test_the_precision_is_that_of_the_device_that_is_asked_for(monkeypatch):
+    seen = []
+    monkeypatch.setattr("seqrec.experiment.config.has_bf16", lambda device: seen.append(device))
+    asked = {"model": "lstm", "task": "next_item", "training": {"device": "cpu"}}
+    resolve({"asked": asked}, LARGE)
+    assert seen == [torch.device("cpu")]
+
+
+def test_a_precision_that_is_asked_for_wins_over_that_of_the_machine(monkeypatch):
+    monkeypatch.setattr("seqrec.experiment.config.has_bf16", lambda _: True)
+    asked = {"model": "lstm", "task": "next_item", "training": {"precision": "fp32"}}
+    config, origins = resolve({"asked": asked}, LARGE)
+    assert (config.training.precision, origins["training.precision"]) == ("fp32", "asked")
 
 
 def test_prefixes_that_are_asked_for_bring_their_defaults(monkeypatch):

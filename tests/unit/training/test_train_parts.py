@@ -28,7 +28,7 @@ from seqrec.training.early_stop import EarlyStop, larger_is_better
 from seqrec.training.ema import Ema
 from seqrec.training.lock import locked
 from seqrec.training.optimizer import adamw
-from seqrec.training.precision import bf16_speed, full_precision, gradients
+from seqrec.training.precision import bf16_speed, full_precision, gradients, has_bf16
 from seqrec.training.progress import stage
 from seqrec.training.schedule import Schedule
 
@@ -257,6 +257,27 @@ def test_a_stage_says_what_takes_long_where_that_is_wanted(wanted, said, capsys)
     with stage("counting", wanted=wanted):
         pass
     assert capsys.readouterr() == ("", said)
+
+
+@pytest.mark.parametrize(
+    ("flags", "has"),
+    [
+        ("fma avx512f avx512_bf16", True),
+        ("fma avx512f amx_bf16", True),
+        ("fma avx512f avx512_bf16x", False),
+        (None, False),
+    ],
+)
+def test_a_cpu_has_bfloat16_where_it_says_so(monkeypatch, flags, has):
+    said = {} if flags is None else {"flags": flags}
+    monkeypatch.setattr(precision, "processor", lambda: said)
+    assert has_bf16(torch.device("cpu")) == has
+
+
+@pytest.mark.parametrize(("capability", "has"), [((7, 5), False), ((8, 0), True), ((9, 0), True)])
+def test_a_gpu_has_bfloat16_from_a_generation_on(monkeypatch, capability, has):
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: capability)
+    assert has_bf16(torch.device("cuda")) == has
 
 
 def test_a_gpus_lstm_is_in_full_precision_for_a_while():

@@ -179,6 +179,13 @@ def test_best_recipe_has_the_values_of_the_best_and_the_length_of_the_recipe(sea
     assert resolve({"recipe": recipe})[0] == wanted
 
 
+def test_best_recipe_has_the_precision_that_the_machine_chose(search, monkeypatch):
+    monkeypatch.setattr("seqrec.experiment.config.has_bf16", lambda _: True)
+    table = {k: v for k, v in LAYERS["recipe"]["training"].items() if k != "precision"}
+    found = search(ToyRuns([0.3]), layers={"recipe": {**LAYERS["recipe"], "training": table}})
+    assert config.read_toml(found.recipe)["training"]["precision"] == "bf16"
+
+
 def test_best_recipe_says_how_it_was_found(search, split):
     found = search(ToyRuns([0.3], [0.25, 0.5]), budget={"training": {"epochs": 2}})
     comment = [line for line in found.recipe.read_text().splitlines() if line.startswith("#")]
