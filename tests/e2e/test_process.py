@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -125,3 +126,18 @@ def test_a_command_that_is_terminated_leaves_nothing_half_written(tmp_path):
         "seqrec: error: stopped by SIGTERM\n",
     )
     assert [path.name for path in tmp_path.iterdir()] == ["log.csv"]
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+def test_a_command_whose_output_is_closed_does_its_work(closed, tmp_path):
+    log, told = tmp_path / "log.csv", tmp_path / "told"
+    log.write_text("user_id,item_id\n1,2\n1,3\n1,4\n")
+    command = shlex.join([*PROGRAM, "prepare", str(log), "--out", str(tmp_path / "data")])
+    with told.open("w") as file:
+        for code in (0, 5):  # the second time the folder is there
+            ended = subprocess.run(["sh", "-c", f"{command} {closed}"], stdout=file, stderr=file)
+            assert ended.returncode == code
+    assert (tmp_path / "data" / "items.npy").exists()
+    said = told.read_text()
+    assert "Traceback" not in said
+    assert ("exists" in said) == ("2>&-" not in closed)

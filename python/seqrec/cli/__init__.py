@@ -87,6 +87,7 @@ def main() -> None:
     """Runs the command line and exits with the code that the outcome deserves."""
     if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _terminate)
+    _open_closed_streams()
     sys.stdout = _buffered(sys.stdout)
     sys.exit(run(sys.argv[1:]))
 
@@ -98,6 +99,16 @@ class _Terminated(SystemExit):
 def _terminate(number: int, _frame: FrameType | None) -> None:
     """Ends the command as Ctrl-C does: what was begun beside its final name is removed."""
     raise _Terminated(128 + number)
+
+
+def _open_closed_streams() -> None:
+    """Gives a command whose caller has closed its output (`>&-`) a place to write to all the same.
+
+    Python has None there, and what is printed to a closed stderr it prints to stdout.
+    """
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123
 
 
 def _buffered(stream: TextIO) -> TextIO:
@@ -115,7 +126,8 @@ def _buffered(stream: TextIO) -> TextIO:
 def run(arguments: list[str]) -> int:
     """Runs one command; errors become one line on stderr and an exit code."""
     for before, argument in pairwise(["", *arguments]):
-        if argument == "" and before != "--sequence":  # as a path it would be the current folder
+        # As a path it would be the current folder.
+        if argument == "" and before not in ("--sequence", "--time-col"):
             return _complain("an argument is empty: is a variable of the shell not set?", 2)
     try:
         code = app(arguments, standalone_mode=False)

@@ -80,6 +80,14 @@ Cuts = Annotated[
         show_default=False,
     ),
 ]
+UserCol = Annotated[str, typer.Option(help="Column of the user ids.")]
+ItemCol = Annotated[str, typer.Option(help="Column of the item ids.")]
+TimeCol = Annotated[
+    str | None,
+    typer.Option(
+        help="Column of the times; '' for the order of rows [default: timestamp, if there]."
+    ),
+]
 Output = Annotated[Format, typer.Option("--format", help="How the result is printed.")]
 
 

@@ -9,7 +9,16 @@ from typing import Annotated
 
 import typer
 
-from seqrec.cli.options import Cuts, Overwrite, Repeats, Split, SplitName
+from seqrec.cli.options import (
+    Cuts,
+    ItemCol,
+    Overwrite,
+    Repeats,
+    Split,
+    SplitName,
+    TimeCol,
+    UserCol,
+)
 
 
 def prepare(
@@ -20,14 +29,9 @@ def prepare(
         ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the prepared data set.")],
-    user_col: Annotated[str, typer.Option(help="Column of the user ids.")] = "user_id",
-    item_col: Annotated[str, typer.Option(help="Column of the item ids.")] = "item_id",
-    time_col: Annotated[
-        str | None,
-        typer.Option(
-            help="Column of the times; '' for the order of rows [default: timestamp, if there]."
-        ),
-    ] = None,
+    user_col: UserCol = "user_id",
+    item_col: ItemCol = "item_id",
+    time_col: TimeCol = None,
     min_user: Annotated[int, typer.Option(help="Drop users with fewer actions.")] = 1,
     min_item: Annotated[int, typer.Option(help="Drop items with fewer actions.")] = 1,
     repeats: Annotated[

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seqrec.cli.options import RunFolder
+from seqrec.cli.options import ItemCol, RunFolder, TimeCol, UserCol
 
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
     from seqrec.data import Vocabulary
+    from seqrec.data.roles import Columns
 
 
 def recommend(
@@ -30,6 +31,9 @@ def recommend(
         Path | None,
         typer.Option(help="CSV or Parquet of user_id, item_id[, timestamp]: many new sequences."),
     ] = None,
+    user_col: UserCol = "user_id",
+    item_col: ItemCol = "item_id",
+    time_col: TimeCol = None,
     data: Annotated[
         Path | None,
         typer.Option(help="Prepared data set: known users, after all that they have taken."),
@@ -58,10 +62,15 @@ def recommend(
 ) -> None:
     """Print or write user_id, item_id, score, probability, rank."""
     from seqrec.data import Dataset
+    from seqrec.data.roles import Columns
+    from seqrec.errors import ConfigError
     from seqrec.experiment import load
     from seqrec.table import check_name
 
     _check_source(sequence, sequences, data, user)
+    columns = Columns(user=user_col, item=item_col, time=time_col)
+    if sequences is None and columns != Columns():
+        raise ConfigError("--user-col, --item-col and --time-col name the columns of --sequences")
     if out is not None:
         check_name(out, "--out")
     dataset = None if data is None else Dataset.load(data)
@@ -77,7 +86,7 @@ def recommend(
         users = _ids(dataset.user_ids, user) if user else None
         frame = loaded.recommend(users=users, **options)
     elif sequences is not None:
-        labels, histories, lost = _read_sequences(sequences, loaded.item_ids, unknown)
+        labels, histories, lost = _read_sequences(sequences, columns, loaded.item_ids, unknown)
         frame = loaded.recommend(sequences=histories, **options)
         frame["user_id"] = labels[frame["user_id"].to_numpy()]
         frame.attrs["unknown_items"] += lost
@@ -160,7 +169,7 @@ def _id_of(text: str, vocabulary: Vocabulary) -> str | int | None:
 
 
 def _read_sequences(
-    path: Path, item_ids: Vocabulary, unknown: str
+    path: Path, columns: Columns, item_ids: Vocabulary, unknown: str
 ) -> tuple[NDArray[Any], list[list[Any]], int]:
     """Raw user ids and the raw item histories of a log, oldest first, and how many events are lost.
 
@@ -172,7 +181,10 @@ def _read_sequences(
     from seqrec.data import Interactions
     from seqrec.errors import DataError
 
-    dataset = Interactions.from_file(str(path)).prepare()
+    log = Interactions.from_file(
+        str(path), user_col=columns.user, item_col=columns.item, time_col=columns.time
+    )
+    dataset = log.prepare()
     texts = [str(raw) for raw in dataset.item_ids.decode(np.arange(dataset.n_items)).tolist()]
     ids = [_id_of(text, item_ids) for text in texts]
     if unknown == "error" and None in ids:

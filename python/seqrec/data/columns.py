@@ -6,8 +6,7 @@ is an error that names the source, the row (or line), the column and the value.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -24,65 +23,7 @@ Where = Callable[[int], str]  # 0-based row -> "events.csv, line 7" or "data fra
 
 FLOATS_SKIP = 2.0**53  # from here on there are integers that no float64 is
 
-TIME_NAMES = {"timestamp", "unix_timestamp", "time", "datetime", "date"}
-
 _INTEGER_TEXT = r"^(0|-?[1-9][0-9]*)$"  # "007" and "+7" are other texts than "7"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Columns:
-    """The names of the columns of a log.
-
-    Attributes:
-        user: raw ids of users.
-        item: raw ids of items.
-        time: None: "timestamp", if there is such a column; "": no times, row order is the order;
-            any other name must be there. Without a name, one that looks like it ("Timestamp",
-            "date") is refused: the order would be lost without a word.
-        rating: "": none; any other name must be there.
-    """
-
-    user: str = "user_id"
-    item: str = "item_id"
-    time: str | None = None
-    rating: str = ""
-
-    def resolve(self, found: Sequence[str], source: str) -> dict[str, str]:
-        """Which of the found columns plays which role; absent optional roles are left out.
-
-        Raises:
-            DataError: if a wanted column is absent or there twice: names wanted and found; if no
-                time was named and another column seems to hold it.
-        """
-        roles = {"user": self.user, "item": self.item}
-        if self.time or (self.time is None and "timestamp" in found):
-            roles["time"] = self.time or "timestamp"
-        if self.rating:
-            roles["rating"] = self.rating
-        if self.time is None and "time" not in roles:
-            _refuse_unnamed_times(found, source)
-        for role, name in roles.items():
-            if found.count(name) != 1:
-                state = "no" if name not in found else f"{found.count(name)}"
-                flag = "" if role == "rating" else f" (seqrec prepare: --{role}-col)"
-                raise DataError(
-                    f"{source}: {state} column {name!r} for the {role}; found: "
-                    f"{', '.join(map(repr, found)) or 'none'}; rename it, or name it with "
-                    f"{role}_col{flag}"
-                )
-        if len(set(roles.values())) < len(roles):
-            raise DataError(f"{source}: one column cannot play two roles: {roles}")
-        return roles
-
-
-def _refuse_unnamed_times(found: Sequence[str], source: str) -> None:
-    """Refuses a log whose rows would be taken in their order although it seems to have times."""
-    for name in found:
-        if name.strip().lower() in TIME_NAMES:
-            raise DataError(
-                f"{source}: column {name!r} seems to hold the times: call it 'timestamp', or "
-                "name it with time_col (seqrec prepare: --time-col), '' where the rows are in order"
-            )
 
 
 def encode_ids(column: Any, name: str, where: Where) -> tuple[NDArray[np.int32], Vocabulary]:
@@ -149,7 +90,8 @@ def encode_texts(column: Any, name: str, where: Where) -> tuple[NDArray[np.int32
     if empty.any():
         places = np.concatenate([chunk.indices.to_numpy() for chunk in column.chunks])
         row = int(np.flatnonzero(places == int(empty.argmax()))[0])
-        raise DataError(f"{where(row)}: column {name!r} is empty")
+        n_empty = int(np.count_nonzero(empty[places]))
+        raise DataError(f"{where(row)}: column {name!r} is empty{_leave_out(n_empty)}")
     matches = pc.match_substring_regex(values, _INTEGER_TEXT)  # type: ignore[attr-defined]
     if pc.call_function("all", [matches]).as_py():
         try:
@@ -289,7 +231,14 @@ def _check_no_nulls(column: Any, name: str, where: Where) -> None:
         )
     row = pc.call_function("index", [missing], pc.IndexOptions(pa.scalar(True))).as_py()  # type: ignore[attr-defined]
     if row >= 0:
-        raise DataError(f"{where(row)}: column {name!r} is null")
+        n_null = pc.call_function("sum", [missing]).as_py()
+        raise DataError(f"{where(row)}: column {name!r} is null{_leave_out(n_null)}")
+
+
+def _leave_out(n_rows: int) -> str:
+    """What to do about rows that lack a value, none of which is skipped without a word."""
+    more = f" and {n_rows - 1:,} more" if n_rows > 1 else ""
+    return f"; leave this row{more} out of the log, or fill in what is missing"
 
 
 def _as_int64(values: Any, places: NDArray[np.integer] | None, name: str, where: Where) -> Any:

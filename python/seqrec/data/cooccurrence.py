@@ -35,7 +35,8 @@ def item_vectors(
     """Start vectors of the items 1..=N: float32 [n_items, width].
 
     Deterministic: pairs are counted in integers, the SVD starts from fixed numbers, and the
-    largest entry of each component is positive. Exact for at most `MOST_EXACT` items and
+    largest entry of each component is positive; with another number of BLAS threads
+    (OMP_NUM_THREADS) the last bits are others. Exact for at most `MOST_EXACT` items and
     `MOST_EXACT_NUMBERS` entries; above it the last components are mixed, which no model was seen to
     mind. Items that never stand near another one in training have rows of zeros; where `width`
     exceeds the rank, the components left over are zero.

@@ -21,7 +21,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
-from seqrec.data.columns import Columns
+from seqrec.data.roles import Columns
 from seqrec.data.tables import RawTable
 from seqrec.errors import DataError
 

@@ -14,7 +14,6 @@ from seqrec.allocator import give_back_freed_memory
 from seqrec.config import check
 from seqrec.data.arrays import Joined, check_array
 from seqrec.data.columns import (
-    Columns,
     Where,
     encode_ids,
     encode_texts,
@@ -27,6 +26,7 @@ from seqrec.data.delimited import COMPRESSIONS, read_csv
 from seqrec.data.movielens import FILES as MOVIELENS_FILES
 from seqrec.data.movielens import is_movielens, read_movielens
 from seqrec.data.prepare import Events, PrepareConfig, prepare
+from seqrec.data.roles import Columns
 from seqrec.data.sequences import Sequences
 from seqrec.data.split import Split
 from seqrec.data.tables import PARQUET_SUFFIXES, RawTable, read_frame, read_parquet
@@ -243,7 +243,7 @@ def _read_file(path: Path, columns: Columns) -> RawTable:
         if columns != Columns():
             raise ConfigError(
                 f"{path} is MovieLens', whose columns are known: leave out their names "
-                "(user_col, item_col, time_col, rating_col; seqrec prepare: --user-col, ...)"
+                "(user_col, item_col, time_col, rating_col; command line: --user-col, ...)"
             )
         return read_movielens(path)
     if path.is_dir():

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from seqrec.config import check
-from seqrec.data.columns import Columns
 from seqrec.data.delimited import Layout, read_delimited, read_header
+from seqrec.data.roles import Columns
 from seqrec.data.tables import RawTable
 from seqrec.errors import DataError, ResourceError
 from seqrec.files import whole_file

@@ -16,7 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from narwhals.exceptions import DuplicateError
 
-from seqrec.data.columns import Columns, Where, first_misfit, shown
+from seqrec.data.columns import Where, first_misfit, shown
+from seqrec.data.roles import Columns
 from seqrec.errors import DataError
 
 PARQUET_SUFFIXES = (".parquet", ".parq", ".pq")
@@ -97,7 +98,7 @@ def read_frame(frame: Any, columns: Columns, source: str = "data frame") -> RawT
     """
     try:
         narwhal = nw.from_native(frame)
-        found = narwhal.collect_schema().names()
+        schema = narwhal.collect_schema()
     except DuplicateError as error:
         said = " ".join(str(error).split())  # on one line
         raise DataError(f"{source}: a column occurs twice: {said}") from None
@@ -106,8 +107,9 @@ def read_frame(frame: Any, columns: Columns, source: str = "data frame") -> RawT
             f"cannot read a {type(frame).__name__}: give a pandas or polars data frame or an "
             "Arrow table"
         ) from None
-    own = {str(name): name for name in found}
-    roles = columns.resolve([str(name) for name in found], source)
+    own = {str(name): name for name in schema.names()}
+    times = {str(name) for name, kind in schema.items() if isinstance(kind, nw.Datetime | nw.Date)}
+    roles = columns.resolve([str(name) for name in schema.names()], source, times)
     # In pandas a column may be called 0 instead of "0".
     chosen = narwhal.select([nw.col(own[name]).alias(name) for name in roles.values()])
     eager = chosen.collect(backend="pyarrow") if isinstance(chosen, nw.LazyFrame) else chosen
@@ -182,8 +184,13 @@ def _read_schema(path: Path, columns: Columns) -> tuple[pa.Schema, int, dict[str
             schema, rows = file.schema_arrow, file.metadata.num_rows
     except (OSError, pa.ArrowException, ValueError) as error:
         raise _unreadable(path, error) from None
-    roles = columns.resolve(schema.names, str(path))
+    times = {field.name for field in schema if _is_point_in_time(field.type)}
+    roles = columns.resolve(schema.names, str(path), times)
     return pa.schema([schema.field(name) for name in roles.values()]), rows, roles
+
+
+def _is_point_in_time(kind: pa.DataType) -> bool:
+    return pa.types.is_timestamp(kind) or pa.types.is_date(kind)
 
 
 def _common_schema(schemas: list[pa.Schema]) -> pa.Schema:

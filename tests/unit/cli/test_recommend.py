@@ -128,3 +128,24 @@ def test_a_list_without_items_keeps_the_types_of_its_columns(of_strings, recomme
     nobody, somebody = written
     assert (len(nobody), len(somebody)) == (0, 2)
     assert nobody.schema.types == somebody.schema.types
+
+
+def test_columns_of_the_file_can_be_named(of_integers, recommend, tmp_path):
+    (tmp_path / "clicks.csv").write_text("visitor,sku,at\nu0,2,9\nu0,1,5\n")
+    options = ["--user-col", "visitor", "--item-col", "sku", "--time-col", "at"]
+    code, named, _ = recommend(of_integers, "--sequences", tmp_path / "clicks.csv", *options)
+    assert code == 0
+    (tmp_path / "log.csv").write_text("user_id,item_id,timestamp\nu0,2,9\nu0,1,5\n")
+    _, usual, _ = recommend(of_integers, "--sequences", tmp_path / "log.csv")
+    pd.testing.assert_frame_equal(named, usual)
+    options[-1] = ""
+    code, in_order, _ = recommend(of_integers, "--sequences", tmp_path / "clicks.csv", *options)
+    assert code == 0
+    assert in_order.score.tolist() != usual.score.tolist()
+
+
+@pytest.mark.parametrize("option", ["--user-col", "--item-col", "--time-col"])
+def test_columns_are_those_of_a_file(option, of_integers, recommend):
+    code, _, said = recommend(of_integers, "--sequence", "1,2", option, "x")
+    assert code == 2
+    assert "name the columns of --sequences" in said

@@ -5,7 +5,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from seqrec.data.columns import Columns, encode_ids, encode_texts, read_ratings, read_times
+from seqrec.data.columns import encode_ids, encode_texts, read_ratings, read_times
 from seqrec.errors import DataError
 
 
@@ -89,6 +89,18 @@ def test_a_null_id_names_its_row(kind):
     values = [1, 2, None] if kind == pa.int64() else ["a", "b", None]
     with pytest.raises(DataError, match="row 2: column 'item_id' is null"):
         ids(values, kind)
+
+
+@pytest.mark.parametrize(
+    ("read", "missing", "state"), [(ids, None, "null"), (lambda v: texts(*v), "", "empty")]
+)
+def test_how_many_rows_lack_an_id_is_said(read, missing, state):
+    with pytest.raises(DataError, match=rf"row 1: .* is {state}; leave this row and 1 more out of"):
+        read(["a", missing, "b", missing])
+    with pytest.raises(
+        DataError, match=rf"row 1: .* is {state}; leave this row out of the log, or"
+    ):
+        read(["a", missing])
 
 
 def test_a_null_inside_a_dictionary_names_its_row():
@@ -231,48 +243,3 @@ def test_a_rating_that_is_no_number_names_its_row():
     column = pa.chunked_array([pa.array(["4", "good"])])
     with pytest.raises(DataError, match="row 1: column 'rating' has 'good', no number"):
         read_ratings(column, "rating", where)
-
-
-def test_optional_columns_are_found_by_their_default_names():
-    roles = Columns().resolve(["item_id", "timestamp", "user_id"], "log")
-    assert roles == {"user": "user_id", "item": "item_id", "time": "timestamp"}
-
-
-def test_a_named_column_is_required():
-    with pytest.raises(DataError, match=r"log: no column 'ts' for the time; found: 'user_id', 'i"):
-        Columns(time="ts").resolve(["user_id", "item_id"], "log")
-
-
-def test_a_missing_column_is_named_in_python_and_on_the_command_line():
-    with pytest.raises(DataError, match=r"name it with item_col \(seqrec prepare: --item-col\)$"):
-        Columns().resolve(["user_id", "Item_id"], "log")
-    with pytest.raises(DataError, match=r"name it with rating_col$"):  # it has no flag
-        Columns(rating="stars").resolve(["user_id", "item_id"], "log")
-
-
-@pytest.mark.parametrize("name", ["Timestamp", "timestamp ", "date", "unix_timestamp"])
-def test_times_under_another_name_are_not_lost_without_a_word(name):
-    found = ["user_id", "item_id", name]
-    with pytest.raises(DataError, match=rf"log: column '{name}' seems to hold the times: call it"):
-        Columns().resolve(found, "log")
-    assert Columns(time=name).resolve(found, "log")["time"] == name
-    assert "time" not in Columns(time="").resolve(found, "log")
-
-
-def test_an_empty_name_leaves_the_times_out():
-    assert "time" not in Columns(time="").resolve(["user_id", "item_id", "timestamp"], "log")
-
-
-def test_a_missing_id_column_names_wanted_and_found():
-    with pytest.raises(DataError, match=r"no column 'item_id' .*found: 'user_id', 'Item_id'"):
-        Columns().resolve(["user_id", "Item_id"], "log")
-
-
-def test_a_column_that_is_there_twice_is_refused():
-    with pytest.raises(DataError, match="2 column 'item_id'"):
-        Columns().resolve(["user_id", "item_id", "item_id"], "log")
-
-
-def test_one_column_plays_one_role():
-    with pytest.raises(DataError, match="two roles"):
-        Columns(item="user_id").resolve(["user_id"], "log")

@@ -374,3 +374,18 @@ def test_shards_are_known_by_any_case_of_their_suffix_or_by_their_first_bytes(tm
     write(tmp_path / "part-0003", ["z"], [3])
     (tmp_path / "README").write_text("no shard")
     assert sorted(rows(Interactions.from_parquet(tmp_path))) == [("x", 1), ("y", 2), ("z", 3)]
+
+
+@pytest.mark.parametrize("kind", [pa.timestamp("ms"), pa.timestamp("us", "UTC"), pa.date32()])
+def test_times_known_by_their_type_are_not_lost_without_a_word(tmp_path, kind):
+    when = pa.array([datetime(2026, 1, 2, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC)], kind)
+    table = pa.table({"user_id": [1, 1], "item_id": [7, 8], "when": when})
+    pq.write_table(table, tmp_path / "log.parquet")
+    frames = (table, pl.from_arrow(table), table.to_pandas(date_as_object=False))
+    logs = [(Interactions.from_frame, frame) for frame in frames]
+    for read, log in [(Interactions.from_parquet, tmp_path / "log.parquet"), *logs]:
+        with pytest.raises(DataError, match="column 'when' seems to hold the times"):
+            read(log)
+        assert read(log, time_col="").times is None
+        second, first = read(log, time_col="when").times.tolist()
+        assert first < second
