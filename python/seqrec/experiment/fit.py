@@ -47,12 +47,14 @@ from seqrec.training import (
     Ranks,
     Validate,
     Watch,
+    check_place,
     choose_device,
     make_objective,
     plain_tensors,
     seeded,
     stage,
     state_to_resume,
+    thread_limit,
     train,
 )
 
@@ -208,6 +210,7 @@ def _fit(
     """Trains on the training part of `trained`: `split` itself, or `split` with its validation."""
     give_back_freed_memory()  # what an earlier run of this process has left: its shapes were others
     device = choose_device(run_config.training.device)
+    check_place(folder, resume=resume, overwrite=overwrite)  # first weights may take minutes
     weights_follow = state_to_resume(folder, resume=resume) is not None
     with stage("first weights", wanted=Ranks(device).shows(run_config.training.progress)):
         model = build_model(run_config, trained, weights_follow=weights_follow)
@@ -267,7 +270,8 @@ def build_model(
     a state follow.
     """
     n_items, start = split.dataset.n_items, run_config.start
-    with plain_tensors(), seeded(run_config.training.seed):
+    # Orthogonal weights come from a QR decomposition, whose last bits depend on the threads.
+    with plain_tensors(), seeded(run_config.training.seed), thread_limit(1):
         model = new_model(run_config, n_items)
     if weights_follow:
         return model

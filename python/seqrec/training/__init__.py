@@ -8,12 +8,12 @@ from seqrec.training.artifact import (
     save_artifact,
 )
 from seqrec.training.config import TrainConfig
-from seqrec.training.device import choose_device, seeded
+from seqrec.training.device import choose_device, seeded, thread_limit
 from seqrec.training.distributed import Ranks, launched_ranks
 from seqrec.training.early_stop import larger_is_better
 from seqrec.training.interrupts import interrupted
 from seqrec.training.lock import locked
-from seqrec.training.loop import state_to_resume, train
+from seqrec.training.loop import check_place, state_to_resume, train
 from seqrec.training.objectives import ObjectiveConfig, make_objective
 from seqrec.training.precision import bf16_speed, has_bf16, plain_tensors
 from seqrec.training.progress import stage
@@ -33,6 +33,7 @@ __all__ = [
     "Validate",
     "Watch",
     "bf16_speed",
+    "check_place",
     "check_state",
     "choose_device",
     "has_bf16",
@@ -49,5 +50,6 @@ __all__ = [
     "seeded",
     "stage",
     "state_to_resume",
+    "thread_limit",
     "train",
 ]

@@ -77,7 +77,7 @@ def train(
         DivergenceError: if the loss or gradient is not finite; the best artifact stays.
         InterruptedRunError: on SIGINT or SIGTERM, after the state was saved.
     """
-    _check_choice(folder, resume=resume, overwrite=overwrite)
+    check_place(folder, resume=resume, overwrite=overwrite)
     device = choose_device(config.device)
     ranks = Ranks(device)
     with ExitStack() as stack:
@@ -108,11 +108,23 @@ def state_to_resume(folder: Path | None, *, resume: bool) -> Path | None:
     return folder / LAST if resume and folder is not None and exists(folder / LAST) else None
 
 
-def _check_choice(folder: Path | None, *, resume: bool, overwrite: bool) -> None:
+def check_place(folder: Path | None, *, resume: bool, overwrite: bool) -> None:
+    """Refuses a folder that holds a run which is neither gone on with nor replaced.
+
+    Raises:
+        ConfigError: if resume and overwrite contradict each other, or want a folder.
+        ResourceError: if the folder holds a run already.
+    """
     if folder is None and (resume or overwrite):
         raise ConfigError("resume and overwrite need the folder of a run")
     if resume and overwrite:
         raise ConfigError("give resume or overwrite, not both")
+    held = folder is not None and (exists(folder / LAST) or exists(folder / BEST))
+    if held and not (resume or overwrite):
+        raise ResourceError(
+            f"{folder} holds a run already: resume it (--resume), overwrite it (--overwrite), "
+            "or choose another folder"
+        )
 
 
 def _claim(folder: Path, stack: ExitStack, ranks: Ranks, *, resume: bool, overwrite: bool) -> None:
@@ -122,11 +134,7 @@ def _claim(folder: Path, stack: ExitStack, ranks: Ranks, *, resume: bool, overwr
         if overwrite:
             _remove_run(folder)
     ranks.wait()
-    if not resume and (exists(folder / LAST) or exists(folder / BEST)):
-        raise ResourceError(
-            f"{folder} holds a run already: resume it (--resume), overwrite it (--overwrite), "
-            "or choose another folder"
-        )
+    check_place(folder, resume=resume, overwrite=overwrite)  # it was not held while we waited
 
 
 def _remove_run(folder: Path) -> None:

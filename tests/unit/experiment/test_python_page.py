@@ -21,7 +21,7 @@ def test_the_code_of_the_page_runs(tmp_path, monkeypatch, capsys):
     blocks = BLOCK.findall(PAGE.read_text(encoding="utf-8"))
     for block in blocks:
         exec(compile(block, str(PAGE), "exec"), names)
-    assert len(blocks) == 8
+    assert len(blocks) == 9
     judged = names["judge_next_item"](names["lists"], names["split"], names["part"])
     assert judged.values()["ndcg@10"] == pytest.approx(names["value"], abs=1e-9)
     assert "ndcg@10" in capsys.readouterr().out

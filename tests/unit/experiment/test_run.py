@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from importlib import import_module
 
 import pandas as pd
 import pyarrow as pa
@@ -156,6 +157,13 @@ def test_a_run_is_not_trained_over_unless_told(split, copied):
         sr.fit("lstm", split, config=config, folder=copied)
     run = sr.fit("lstm", split, config=config, folder=copied, overwrite=True)
     assert run.config.training.seed == sr.load(copied).config.training.seed == 3
+
+
+def test_a_folder_that_is_held_is_refused_before_the_first_weights(split, copied, monkeypatch):
+    wiring = import_module("seqrec.experiment.fit")
+    monkeypatch.setattr(wiring, "build_model", lambda *_, **__: pytest.fail("built"))
+    with pytest.raises(ResourceError, match="holds a run already"):
+        sr.fit("lstm", split, config=tiny_data.tiny("lstm"), folder=copied)
 
 
 def test_resuming_needs_a_folder(split):

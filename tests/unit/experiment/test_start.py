@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 import seqrec as sr
 import tiny_data
@@ -45,3 +46,18 @@ def test_a_candidate_inside_the_layers_has_no_bias_to_start():
 def test_another_start_of_the_biases_is_refused():
     with pytest.raises(ConfigError, match=r"`start\.biases` is 'ones': .*popularity.*zero"):
         untrained(tiny_data.tiny_split(), "lstm", "next_item", start={"biases": "ones"})
+
+
+@pytest.mark.parametrize("model", ["lstm", "bert4rec"])
+def test_first_weights_are_the_same_for_any_number_of_threads(model):
+    tables = {"lstm": {"lstm": {"embedding_dim": 64, "hidden_size": 256}}, "bert4rec": {}}[model]
+    config = {"start": {"item_vectors": "random"}, **tables}
+    before, found = torch.get_num_threads(), []
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            run = sr.fit(model, tiny_data.tiny_split(), epochs=0, device="cpu", config=config)
+            found.append(run.model.state_dict())
+    finally:
+        torch.set_num_threads(before)
+    assert all(torch.equal(found[0][name], found[1][name]) for name in found[0])
