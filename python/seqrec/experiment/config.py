@@ -72,6 +72,10 @@ WIDE_ACTIONS = 10  # of an item in the training part, on average
 SHORT = {"lstm": {"hidden_size": 256, "output_dropout": 0.0}}
 NARROW = {"lstm": {"embedding_dim": 64}}
 
+# Where nobody takes an item twice, what follows a short history is never certain: BERT4Rec's
+# relevance overfits later with more dropout. Where items are taken again it learns less by it.
+UNCERTAIN = {"bert4rec": {"dropout": 0.5}}
+
 # Short histories leave a cloze little to read, and much of it lies behind what it hides. Where each
 # item is learned from what came before it, BERT4Rec gains from width, from a strong dropout of what
 # meets the items and from biases that start at popularity. A row has one target then, where a cloze
@@ -265,7 +269,8 @@ def data_defaults(asked: Mapping[str, Any], split: Split) -> dict[str, Any]:
     The LSTM's next item has `WIDE` vectors for 10,000 to 100,000 items, where the training part has
     ten actions or more of each, on average. Its relevance is for `SHORT` histories where a user has
     32 training actions or fewer, on average, and `NARROW` as well where all users together have
-    200,000 or fewer. BERT4Rec's next item learns from `PREFIXES` where the one or the other holds;
+    200,000 or fewer; BERT4Rec's drops more (`UNCERTAIN`) of such histories in which no item occurs
+    twice. BERT4Rec's next item learns from `PREFIXES` where the one or the other holds;
     unless there are more than ten million, or `asked` has a cloze or other windows. Prefixes have
     `SMOOTHED` targets where nobody took an item twice and the loss is "ce".
     """
@@ -278,7 +283,7 @@ def data_defaults(asked: Mapping[str, Any], split: Split) -> dict[str, Any]:
         filled = n_items in WIDE_CATALOGUES and n_actions >= WIDE_ACTIONS * n_items
         return WIDE if filled else {}
     if asked["task"] == "relevance":
-        return {}
+        return UNCERTAIN if short and split.filter_seen else {}
     return _cloze_defaults(asked, split, few=short or few)
 
 

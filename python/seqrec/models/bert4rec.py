@@ -59,7 +59,8 @@ class BERT4RecConfig:
         num_layers: Transformer layers.
         num_heads: H attention heads; must divide hidden_size.
         ff_multiplier: width of the feed-forward layer over hidden_size.
-        dropout: probability on the input vectors and on the output of every sublayer.
+        dropout: probability on the input vectors and on the output of every sublayer; 0.5 for
+            relevance where histories are short and nobody takes an item twice.
         output_dropout: probability on the vectors that meet the items (docs/experiments.md).
         attention_dropout: probability on attention weights; above 0 a CPU loses its fused kernel.
         layer_scale: what the learned factors on the output of every sublayer start from, one for

@@ -240,6 +240,18 @@ def test_targets_of_prefixes_are_smoothed_where_nobody_takes_an_item_twice(
     assert (run.windows.windows, run.objective.label_smoothing) == ("prefixes", smoothing)
 
 
+@pytest.mark.parametrize(
+    ("longest", "repeats", "dropout"), [(100, False, 0.5), (100, True, 0.3), (99, False, 0.3)]
+)
+def test_relevance_by_bert4rec_drops_more_of_short_histories_without_repeats(
+    monkeypatch, longest, repeats, dropout
+):
+    monkeypatch.setattr("seqrec.experiment.config.SHORT_HISTORY", longest)
+    split = dataclasses.replace(LARGE, filter_seen=not repeats)
+    config, _ = resolve({"asked": {"model": "bert4rec", "task": "relevance"}}, split)
+    assert config.bert4rec.dropout == dropout
+
+
 @pytest.mark.parametrize("model", ["lstm", "bert4rec"])
 def test_large_data_moves_the_defaults_of_both_models(model):
     bare = {"bare": {"model": model, "task": "next_item"}}
