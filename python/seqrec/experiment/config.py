@@ -67,13 +67,13 @@ WIDE_CATALOGUES = range(10_000, 100_001)
 WIDE_ACTIONS = 10  # of an item in the training part, on average
 
 # What is known of a short history is needed, none of it dropped, and a state of half the width
-# knows the rows of relevance by heart later. So do narrow vectors, where actions are few as well;
-# where they are many, vectors have to tell who follows whom (docs/experiments.md).
+# knows the rows of relevance by heart later.
 SHORT = {"lstm": {"hidden_size": 256, "output_dropout": 0.0}}
+# Where nobody takes an item twice, what follows a short history is never certain: narrow vectors
+# overfit later where actions are few as well, and so does BERT4Rec with more dropout. Where items
+# are taken again, and where actions are many, vectors have to tell who follows whom
+# (docs/experiments.md).
 NARROW = {"lstm": {"embedding_dim": 64}}
-
-# Where nobody takes an item twice, what follows a short history is never certain: BERT4Rec's
-# relevance overfits later with more dropout. Where items are taken again it learns less by it.
 UNCERTAIN = {"bert4rec": {"dropout": 0.5}}
 
 # Short histories leave a cloze little to read, and much of it lies behind what it hides. Where each
@@ -268,9 +268,9 @@ def data_defaults(asked: Mapping[str, Any], split: Split) -> dict[str, Any]:
 
     The LSTM's next item has `WIDE` vectors for 10,000 to 100,000 items, where the training part has
     ten actions or more of each, on average. Its relevance is for `SHORT` histories where a user has
-    32 training actions or fewer, on average, and `NARROW` as well where all users together have
-    200,000 or fewer; BERT4Rec's drops more (`UNCERTAIN`) of such histories in which no item occurs
-    twice. BERT4Rec's next item learns from `PREFIXES` where the one or the other holds;
+    32 training actions or fewer, on average; where nobody took an item twice it is `NARROW` as well
+    if all users together have 200,000 or fewer, and BERT4Rec's drops more (`UNCERTAIN`). BERT4Rec's
+    next item learns from `PREFIXES` where histories are short or all users together have so few,
     unless there are more than ten million, or `asked` has a cloze or other windows. Prefixes have
     `SMOOTHED` targets where nobody took an item twice and the loss is "ce".
     """
@@ -278,7 +278,8 @@ def data_defaults(asked: Mapping[str, Any], split: Split) -> dict[str, Any]:
     short = n_actions <= SHORT_HISTORY * int((split.train.lengths > 0).sum())
     few = n_actions <= FEW_ACTIONS
     if asked["model"] == "lstm" and asked["task"] == "relevance":
-        return config.merge(SHORT, NARROW if few else {}) if short else {}
+        narrow = few and split.filter_seen
+        return config.merge(SHORT, NARROW if narrow else {}) if short else {}
     if asked["model"] == "lstm":
         filled = n_items in WIDE_CATALOGUES and n_actions >= WIDE_ACTIONS * n_items
         return WIDE if filled else {}

@@ -32,8 +32,9 @@ class LSTMConfig:
     Attributes:
         embedding_dim: D, the width of item vectors and of the user vector; on next item 512 for
             10,000 to 100,000 items with ten training actions of each or more, on relevance 64 for
-            histories of 32 items or fewer, on average, and 200,000 training actions or fewer.
-        hidden_size: H, the width of the LSTM's state; on relevance 256 for such histories.
+            histories of 32 items or fewer, on average, none of them twice, and 200,000 training
+            actions or fewer.
+        hidden_size: H, the width of the LSTM's state; on relevance 256 for histories so short.
         num_layers: stacked LSTM layers.
         dropout: probability on the LSTM's input and between its layers.
         output_dropout: probability on the user vector; sparse data want less (docs/experiments.md),

@@ -182,17 +182,21 @@ def test_many_items_with_many_actions_each_get_wide_vectors(split, task, width, 
 
 
 @pytest.mark.parametrize(
-    ("bounds", "sizes"),
+    ("bounds", "repeats", "sizes"),
     [
-        ({"SHORT_HISTORY": 99}, (128, 512, 0.2)),  # 100 actions of each user, 100,000 in all
-        ({"SHORT_HISTORY": 100}, (64, 256, 0.0)),
-        ({"SHORT_HISTORY": 100, "FEW_ACTIONS": 99_999}, (128, 256, 0.0)),
+        ({"SHORT_HISTORY": 99}, False, (128, 512, 0.2)),  # 100 actions of each user, 100,000 in all
+        ({"SHORT_HISTORY": 100}, False, (64, 256, 0.0)),
+        ({"SHORT_HISTORY": 100}, True, (128, 256, 0.0)),
+        ({"SHORT_HISTORY": 100, "FEW_ACTIONS": 99_999}, False, (128, 256, 0.0)),
     ],
 )
-def test_relevance_by_the_lstm_is_narrower_where_histories_are_short(monkeypatch, bounds, sizes):
+def test_relevance_by_the_lstm_is_narrower_where_histories_are_short(
+    monkeypatch, bounds, repeats, sizes
+):
     for name, value in bounds.items():
         monkeypatch.setattr(f"seqrec.experiment.config.{name}", value)
-    config, origins = resolve({"asked": {"model": "lstm", "task": "relevance"}}, LARGE)
+    split = dataclasses.replace(LARGE, filter_seen=not repeats)
+    config, origins = resolve({"asked": {"model": "lstm", "task": "relevance"}}, split)
     lstm = config.lstm
     assert (lstm.embedding_dim, lstm.hidden_size, lstm.output_dropout) == sizes
     assert ("default for this data" in origins.values()) == (sizes != (128, 512, 0.2))
