@@ -259,7 +259,7 @@ def defaults(
         tables[table] = {}
     tables["training"] = {"monitor": "accuracy" if task == "relevance" else f"ndcg@{k}"}
     if task == "next_item" and loss != "ce":
-        tables["negatives"] = {"num_negatives": 256}
+        tables["negatives"] = {"num_negatives": 64 if loss == "sampled_ce" else 256}
     return config.merge(tables, CELL_DEFAULTS[model, task])
 
 

@@ -58,8 +58,8 @@ def sampled_cross_entropy(positive_T: Tensor, negative_Tn: Tensor, log_q_Tn: Ten
 
     Args:
         positive_T: logits of the targets [T].
-        negative_Tn: logits of the negatives [T, n].
-        log_q_Tn: log-probability of each negative under one draw [T, n].
+        negative_Tn: logits of the negatives [T, n]; -inf for a draw that is the target itself.
+        log_q_Tn: log-probability of each negative under one draw [T, n] or [1, n].
     """
     n_negatives = negative_Tn.shape[1]
     corrected_Tn = negative_Tn - log_q_Tn - math.log(n_negatives)

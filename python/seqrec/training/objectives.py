@@ -52,8 +52,8 @@ class ObjectiveConfig:
     """What a step minimises.
 
     Attributes:
-        loss: next item: "ce" over the whole catalogue, or against sampled negatives "sampled_ce",
-            "bce" or "gbce"; relevance: "bce".
+        loss: next item: "ce" over the whole catalogue, or against sampled negatives "sampled_ce"
+            (those of the whole batch), "bce" or "gbce" (those of the row); relevance: "bce".
         l2: lambda of the sum over the items of ||e_c||^2.
         label_smoothing: share of the target that all items get; "ce" alone, and 0.3 there with
             `windows.windows` "prefixes" of data in which nobody takes an item twice.
@@ -180,19 +180,38 @@ def _catalogue_loss(
 ) -> StepLoss:
     places_M = _places(labels_BL != IGNORE, batch.n_targets)
     targets_M = labels_BL.flatten()[places_M]
+    if config.loss in ("bce", "gbce"):
+        loss = _sampled_bce(model, tokens_BL, batch.negatives, places_M, targets_M, config=config)
+        return _step_loss(loss, len(places_M), model, config)
+    users_PD = model(tokens_BL, _padded(places_M))
     if config.loss == "ce":
-        users_PD = model(tokens_BL, _padded(places_M))
         loss = full_cross_entropy(
             users_PD, *model.item_weight(), targets_M, label_smoothing=config.label_smoothing
         )
     else:
-        loss = _sampled_loss(
-            model, tokens_BL, batch.negatives, places_M, targets_M, config=config, log_q=log_q
-        )
+        assert log_q is not None  # make_objective asks for it
+        users_MD = users_PD[: len(places_M)]
+        loss = _sampled_softmax(model, users_MD, targets_M, batch.negatives.flatten(), log_q)
     return _step_loss(loss, len(places_M), model, config)
 
 
-def _sampled_loss(
+def _sampled_softmax(
+    model: Model, users_MD: Tensor, targets_M: Tensor, drawn_K: Tensor, log_q: LogQ
+) -> Tensor:
+    """The negatives of all rows stand against each target: many for little, in one product.
+
+    What was drawn for one user may be a known positive of another, as in the full softmax, whose
+    sum they estimate; a target is no negative of its own (docs/architecture.md).
+    """
+    _, bias_N = model.item_weight()
+    positive_M = model.items.pair_scores(users_MD, targets_M.unsqueeze(1)).squeeze(1).float()
+    scores_MK = users_MD @ model.items(drawn_K).T + bias_N[drawn_K - 1]
+    itself_MK = drawn_K == targets_M.unsqueeze(1)
+    negative_MK = scores_MK.float().masked_fill(itself_MK, float("-inf"))
+    return sampled_cross_entropy(positive_M, negative_MK, log_q(drawn_K).unsqueeze(0))
+
+
+def _sampled_bce(
     model: Model,
     tokens_BL: Tensor,
     negatives_Bn: Tensor,
@@ -200,7 +219,6 @@ def _sampled_loss(
     targets_M: Tensor,
     *,
     config: ObjectiveConfig,
-    log_q: LogQ | None,
 ) -> Tensor:
     """A row's negatives are shared by its positions: one product a row, then the gathering."""
     users_BLD = model(tokens_BL)
@@ -210,10 +228,6 @@ def _sampled_loss(
     negative_Mn = scores_BLn.flatten(0, 1)[places_M].float()
     users_MD = users_BLD.flatten(0, 1)[places_M]
     positive_M = model.items.pair_scores(users_MD, targets_M.unsqueeze(1)).squeeze(1).float()
-    if config.loss == "sampled_ce":
-        assert log_q is not None  # make_objective asks for it
-        rows_M = places_M // tokens_BL.shape[1]
-        return sampled_cross_entropy(positive_M, negative_Mn, log_q(negatives_Bn)[rows_M])
     sampled = negatives_Bn.shape[1]
     beta = gbce_beta(len(vectors_ND), sampled, config.gbce_t) if config.loss == "gbce" else 1.0
     return binary_cross_entropy(positive_M, negative_Mn, beta=beta)

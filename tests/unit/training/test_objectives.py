@@ -128,6 +128,35 @@ def test_sampled_losses_read_the_negatives_of_the_row(name, loss):
     assert torch.isfinite(model.items.weight.grad).all()
 
 
+@pytest.mark.parametrize("name", ["lstm", "bert4rec"])
+def test_sampled_cross_entropy_sets_each_target_against_the_negatives_of_all_rows(name):
+    model = new_model(name, "next_item")
+    batch = new_batch(name, "next_item", torch.tensor([[6, 3], [8, 2]]))  # 3 and 2 are targets, too
+    loss = step(model, name, "next_item", batch, loss="sampled_ce")
+    tokens, targets = (
+        (batch.inputs, batch.targets) if name == "lstm" else (batch.tokens, batch.labels)
+    )
+    logits = F.linear(model(tokens), *model.item_weight())
+    expected = []
+    for row, place in (targets > 0).nonzero().tolist():
+        item = int(targets[row, place])
+        others = [j for j in (6, 3, 8, 2) if j != item]
+        total = sum(logits[row, place, j - 1].exp() * N / 4 for j in others)
+        positive = logits[row, place, item - 1]
+        expected.append(torch.log(positive.exp() + total) - positive)
+    torch.testing.assert_close(loss.value, torch.stack(expected).mean())
+
+
+def test_a_target_that_is_the_only_negative_drawn_costs_nothing():
+    model = new_model("lstm", "next_item")
+    batch = new_batch("lstm", "next_item", torch.tensor([[5], [5]]))
+    batch.targets[0] = batch.targets[0].where(batch.targets[0] <= 0, 5)
+    loss = step(model, "lstm", "next_item", batch, loss="sampled_ce")
+    loss.value.backward()
+    assert loss.value.item() == 0
+    assert torch.isfinite(model.items.weight.grad).all()
+
+
 def test_sampled_bce_of_the_lstm_is_that_of_its_logits():
     model = new_model("lstm", "next_item")
     batch = new_batch("lstm", "next_item", torch.tensor([[6, 7], [8, 9]]))
