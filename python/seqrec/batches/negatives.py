@@ -27,7 +27,8 @@ class NegativeConfig:
 
     Attributes:
         num_negatives: negatives drawn for each row for a sampled next-item loss, 64 by default for
-            "sampled_ce" and 256 for the others; 0 for the full softmax. Relevance draws exactly one for each positive and leaves this at 0.
+            "sampled_ce" and 256 for the others; 0 for the full softmax. Relevance draws exactly one
+            for each positive and leaves this at 0.
         neg_sampling: "uniform" over the catalogue, or "popularity": in proportion to training
             counts to the power `pop_alpha`.
         pop_alpha: 1 draws as often as items were taken, 0 all taken items alike; relevance has 1.

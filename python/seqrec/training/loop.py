@@ -134,7 +134,7 @@ def _claim(folder: Path, stack: ExitStack, ranks: Ranks, *, resume: bool, overwr
         if overwrite:
             _remove_run(folder)
     ranks.wait()
-    check_place(folder, resume=resume, overwrite=overwrite)  # it was not held while we waited
+    check_place(folder, resume=resume, overwrite=overwrite)  # not since we waited, either
 
 
 def _remove_run(folder: Path) -> None:
