@@ -21,6 +21,7 @@ OPTIONS = [
     "--set", "lstm.dropout=0.0", "--set", "lstm.output_dropout=0.0",
     "--set", "lstm.embedding_dim=16", "--set", "lstm.hidden_size=24",
     "--set", "windows.max_seq_len=20", "--set", "training.ema=0.0",
+    "--set", "training.precision=fp32",
 ]  # fmt: skip
 
 

@@ -90,14 +90,14 @@ def test_a_mode_is_as_it_was_after_training(split):
 def test_half_precision_learns_what_full_precision_learns(cell, caller, split):
     model, task = cell
     config = tiny_data.tiny(model)
-    config["training"] |= {"epochs": 12, "lr": 0.01}
+    config["training"] |= {"epochs": 12, "lr": 0.003, "eval_every": 12}  # ends, not bests
     full = sr.fit(model, split, task=task, config=config)
     config["training"]["precision"] = "bf16"
     with caller():
         half = sr.fit(model, split, task=task, config=config)
     ends = [torch.nn.utils.parameters_to_vector(run.model.parameters()) for run in (full, half)]
     start = torch.nn.utils.parameters_to_vector(build_model(full.config, split).parameters())
-    assert (ends[1] - ends[0]).norm() < 0.2 * (ends[0] - start).norm()
+    assert (ends[1] - ends[0]).norm() < 0.15 * (ends[0] - start).norm()
 
 
 def test_batches_that_were_read_without_gradients_can_be_trained_on(split):
