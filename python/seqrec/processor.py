@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import platform
+from functools import cache
 from pathlib import Path
 
 
+@cache
 def processor() -> dict[str, str]:
     """The first entry of /proc/cpuinfo by its names ("vendor_id", "flags"); empty without Linux."""
     try:

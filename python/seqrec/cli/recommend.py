@@ -63,14 +63,11 @@ def recommend(
     """Print or write user_id, item_id, score, probability, rank."""
     from seqrec.data import Dataset
     from seqrec.data.roles import Columns
-    from seqrec.errors import ConfigError
     from seqrec.experiment import load
     from seqrec.table import check_name
 
-    _check_source(sequence, sequences, data, user)
     columns = Columns(user=user_col, item=item_col, time=time_col)
-    if sequences is None and columns != Columns():
-        raise ConfigError("--user-col, --item-col and --time-col name the columns of --sequences")
+    _check_source(sequence, sequences, data, user, columns_named=columns != Columns())
     if out is not None:
         check_name(out, "--out")
     dataset = None if data is None else Dataset.load(data)
@@ -97,7 +94,12 @@ def recommend(
 
 
 def _check_source(
-    sequence: list[str] | None, sequences: Path | None, data: Path | None, user: list[str] | None
+    sequence: list[str] | None,
+    sequences: Path | None,
+    data: Path | None,
+    user: list[str] | None,
+    *,
+    columns_named: bool,
 ) -> None:
     from seqrec.errors import ConfigError
 
@@ -105,6 +107,8 @@ def _check_source(
         raise ConfigError("--user goes with --data, which has the histories of known users")
     if sum(source is not None for source in (sequence, sequences, data)) != 1:
         raise ConfigError("give exactly one of --sequence, --sequences and --data")
+    if columns_named and sequences is None:
+        raise ConfigError("--user-col, --item-col and --time-col name the columns of --sequences")
 
 
 def _write(frame: pd.DataFrame, out: Path | None) -> None:

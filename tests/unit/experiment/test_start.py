@@ -9,6 +9,7 @@ import torch
 import seqrec as sr
 import tiny_data
 from seqrec.errors import ConfigError
+from seqrec.training import thread_limit
 
 CELLS = [(model, task) for model in ("lstm", "bert4rec") for task in ("next_item", "relevance")]
 
@@ -52,12 +53,9 @@ def test_another_start_of_the_biases_is_refused():
 def test_first_weights_are_the_same_for_any_number_of_threads(model):
     tables = {"lstm": {"lstm": {"embedding_dim": 64, "hidden_size": 256}}, "bert4rec": {}}[model]
     config = {"start": {"item_vectors": "random"}, **tables}
-    before, found = torch.get_num_threads(), []
-    try:
-        for threads in (1, 2):
-            torch.set_num_threads(threads)
+    found = []
+    for threads in (1, 2):
+        with thread_limit(threads):
             run = sr.fit(model, tiny_data.tiny_split(), epochs=0, device="cpu", config=config)
-            found.append(run.model.state_dict())
-    finally:
-        torch.set_num_threads(before)
+        found.append(run.model.state_dict())
     assert all(torch.equal(found[0][name], found[1][name]) for name in found[0])
