@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.linalg import qr
 from scipy.sparse.linalg import svds
+from threadpoolctl import threadpool_limits
 
 from seqrec import _core
 from seqrec.config import check
@@ -34,12 +35,11 @@ def item_vectors(
 ) -> NDArray[np.float32]:
     """Start vectors of the items 1..=N: float32 [n_items, width].
 
-    Deterministic: pairs are counted in integers, the SVD starts from fixed numbers, and the
-    largest entry of each component is positive; with another number of BLAS threads
-    (OMP_NUM_THREADS) the last bits are others. Exact for at most `MOST_EXACT` items and
-    `MOST_EXACT_NUMBERS` entries; above it the last components are mixed, which no model was seen to
-    mind. Items that never stand near another one in training have rows of zeros; where `width`
-    exceeds the rank, the components left over are zero.
+    Deterministic: pairs are counted in integers, the SVD starts from fixed numbers and takes one
+    BLAS thread, and the largest entry of each component is positive. Exact for at most `MOST_EXACT`
+    items and `MOST_EXACT_NUMBERS` entries; above it the last components are mixed, which no model
+    was seen to mind. Items that never stand near another one in training have rows of zeros; where
+    `width` exceeds the rank, the components left over are zero.
 
     Args:
         train: the training part only.
@@ -57,7 +57,9 @@ def item_vectors(
     matrix = positive_pmi(train, n_items, window=window)
     if matrix.nnz == 0:
         return np.zeros((n_items, width), dtype=np.float32)
-    left, values = _leading_components(matrix, min(width, n_items))
+    # The last bits of a product depend on the threads that share it, and here two are no faster.
+    with threadpool_limits(1, user_api="blas"):
+        left, values = _leading_components(matrix, min(width, n_items))
     vectors = np.zeros((n_items, width), dtype=left.dtype)
     vectors[:, : len(values)] = left * np.sqrt(values)
     seen = vectors[matrix.sum(axis=1) > 0]

@@ -2,6 +2,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 from seqrec import _core
 from seqrec.data import cooccurrence
@@ -99,6 +100,18 @@ def test_the_solver_of_large_catalogues_knows_a_low_rank(monkeypatch):
 def test_the_same_part_gives_the_same_bytes(walks):
     train = Sequences.from_lists(walks)
     assert item_vectors(train, 30, 8).tobytes() == item_vectors(train, 30, 8).tobytes()
+
+
+@pytest.mark.parametrize("most_exact", [0, cooccurrence.MOST_EXACT])
+def test_any_number_of_blas_threads_gives_the_same_bytes(monkeypatch, most_exact):
+    monkeypatch.setattr(cooccurrence, "MOST_EXACT", most_exact)
+    rng = np.random.default_rng(7)
+    train = Sequences.from_lists([rng.integers(1, 3001, size=12).tolist() for _ in range(2000)])
+    found = []
+    for threads in (1, 2):
+        with threadpool_limits(threads, user_api="blas"):
+            found.append(item_vectors(train, 3000, 128))
+    assert found[0].tobytes() == found[1].tobytes()
 
 
 def test_entries_have_the_wanted_size(walks):
