@@ -22,13 +22,13 @@ def whole_file(path: Path) -> Iterator[Path]:
     """A path to write to; what is written takes the name `path` once the block ends without error.
 
     Raises:
-        ResourceError: if the disk refuses, or the path lies in a folder that a manifest seals; what
-            was called `path` before is intact.
+        ResourceError: if the disk refuses, or `refuse_place` does; what was called `path` before is
+            intact.
     """
-    path = Path(os.path.realpath(path))
-    refuse_sealed(path)
+    asked, path = path, Path(os.path.realpath(path))
     aside = path.with_name(name_aside(path))
     try:
+        refuse_place(asked)
         path.parent.mkdir(parents=True, exist_ok=True)
         yield aside
         fsync(aside)
@@ -44,6 +44,20 @@ def whole_file(path: Path) -> Iterator[Path]:
             aside.unlink()
 
 
+def refuse_place(path: Path) -> None:
+    """Raises ResourceError where no file can be put, or one would take the place of what is none.
+
+    That is a folder, a pipe or a device; a place below a file; and one that a manifest seals.
+    """
+    refuse_sealed(path)
+    if path.exists() and not path.is_file():
+        what = "a folder" if path.is_dir() else "a pipe or a device"
+        raise ResourceError(f"{path} is {what}, which no file replaces: choose another name")
+    above = next((parent for parent in path.parents if parent.exists()), path.parent)
+    if not above.is_dir():
+        raise ResourceError(f"cannot write {path}: {above} is no folder")
+
+
 def make_folder(folder: Path) -> None:
     """Makes a folder to write files into, with its parents, unless it is there.
 
@@ -52,7 +66,7 @@ def make_folder(folder: Path) -> None:
     """
     refuse_sealed(folder / "any")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        Path(os.path.realpath(folder)).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ResourceError(f"cannot make {folder}: {error.strerror or error}") from None
 
@@ -86,8 +100,8 @@ def name_aside(path: Path) -> str:
 
 
 def names_aside(path: Path) -> str:
-    """What the names of `name_aside` begin with."""
-    return f".{path.name}.new-"
+    """What the names of `name_aside` begin with: short, as a name has 255 bytes at most."""
+    return f".{path.name[:50]}.new-"
 
 
 def write_json(path: Path, document: Any) -> None:

@@ -86,7 +86,6 @@ def whole_folder(
     folder = Path(os.path.realpath(folder))
     new = folder.with_name(name_aside(folder))
     try:
-        _recover(folder)
         refuse_occupied(folder, kind, replace=replace)
         _remove_abandoned(folder)
         new.mkdir(parents=True)
@@ -173,24 +172,25 @@ def refuse_occupied(folder: Path, kind: Kind, *, replace: bool) -> None:
     Only what seqrec wrote is ever deleted: a mistyped path must not cost anybody a folder.
     """
     refuse_sealed(folder)
-    if not folder.exists():
+    old = _old(Path(os.path.realpath(folder)))
+    if (foreign := _foreign(old, kind)) is not None:
+        raise ResourceError(
+            f"{old} is needed while {folder} is replaced, and holds {foreign!r}, which is no part "
+            f"of a {kind.format}; move it elsewhere, or choose another folder"
+        )
+    place = _place(folder)
+    if not place.exists():
         return
-    if not folder.is_dir():
+    if not place.is_dir():
         raise ResourceError(f"{folder} is no folder: it is a file, which is not replaced")
-    names = sorted(path.name for path in folder.iterdir())
-    if not names:
-        return
-    if not replace:
+    if not replace and any(place.iterdir()):
         raise ResourceError(
             f"{folder} exists already: choose another, or overwrite it "
             "(overwrite=True, --overwrite)"
         )
-    foreign = [name for name in names if name != MANIFEST and not kind.allows(name)]
-    if not foreign and not _is_of_kind(folder / MANIFEST, kind):
-        foreign = names
-    if foreign:
+    if (foreign := _foreign(place, kind)) is not None:
         raise ResourceError(
-            f"{folder} is not replaced: it holds {foreign[0]!r}, which is no part of a "
+            f"{folder} is not replaced: it holds {foreign!r}, which is no part of a "
             f"{kind.format}; move that elsewhere, or choose another folder"
         )
 
@@ -204,7 +204,7 @@ def remove_folder(folder: Path, kind: Kind) -> None:
     folder = Path(os.path.realpath(folder))
     refuse_occupied(folder, kind, replace=True)
     for path in (folder, _old(folder)):
-        shutil.rmtree(path, ignore_errors=True)
+        _discard(path, folder)
 
 
 def remove_leftovers(parent: Path) -> None:
@@ -268,6 +268,7 @@ def _entry(path: Path) -> dict[str, Any]:
 def _take_place(new: Path, folder: Path) -> None:
     old = _old(folder)
     if folder.exists():
+        _discard(old, folder)  # a writer was killed before it did
         folder.rename(old)
     try:
         new.rename(folder)
@@ -276,18 +277,27 @@ def _take_place(new: Path, folder: Path) -> None:
             old.rename(folder)
         raise
     fsync(folder.parent)
-    shutil.rmtree(old, ignore_errors=True)
+    with suppress(OSError):  # it is nobody's any more, and the next writer tries again
+        _discard(old, folder)
 
 
-def _recover(folder: Path) -> None:
-    """Ends what a writer that was killed between two renames had begun."""
-    old = _old(folder)
-    if not old.exists():
-        return
-    if folder.exists():
-        shutil.rmtree(old)
-    else:
-        old.rename(folder)
+def _discard(path: Path, folder: Path) -> None:
+    """Removes what is at `path`, under a name of leftovers: nobody reads half of it."""
+    if path.exists():
+        aside = folder.with_name(name_aside(folder))
+        path.rename(aside)
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _foreign(place: Path, kind: Kind) -> str | None:
+    """What is at a place and was not written as part of a folder of this kind; None if all was."""
+    if not place.is_dir():
+        return place.name if place.exists() else None
+    names = sorted(path.name for path in place.iterdir())
+    if names and not _is_of_kind(place / MANIFEST, kind):
+        names = [name for name in names if name != MANIFEST] or names
+        return names[0]
+    return next((name for name in names if name != MANIFEST and not kind.allows(name)), None)
 
 
 def _is_of_kind(manifest: Path, kind: Kind) -> bool:

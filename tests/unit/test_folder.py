@@ -1,6 +1,8 @@
 import json
 import os
+import shutil
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -8,12 +10,13 @@ import time
 import pytest
 
 from seqrec.errors import DataError, ResourceError
-from seqrec.files import name_aside, read_json, whole_file, write_json
+from seqrec.files import make_folder, name_aside, read_json, whole_file, write_json
 from seqrec.folder import (
     JUST_MADE,
     Kind,
     read_document,
     read_folder,
+    remove_folder,
     remove_leftovers,
     whole_folder,
 )
@@ -72,6 +75,62 @@ def test_a_folder_of_something_else_is_never_deleted(tmp_path, manifest):
     with pytest.raises(ResourceError, match="is not replaced"):
         write(tmp_path / "a", replace=True)
     assert (tmp_path / "a" / "letters.txt").read_text() == "dear"
+
+
+@pytest.mark.parametrize("taken", [False, True])
+def test_a_folder_called_as_the_old_one_would_be_is_never_deleted(tmp_path, taken):
+    if taken:
+        write(tmp_path / "a", "old")
+    (tmp_path / ".a.old").mkdir()
+    (tmp_path / ".a.old" / "thesis.txt").write_text("years")
+    with pytest.raises(ResourceError, match=r"\.a\.old is needed .* and holds 'thesis\.txt'"):
+        write(tmp_path / "a", replace=True)
+    with pytest.raises(ResourceError, match="is needed"):
+        remove_folder(tmp_path / "a", THING)
+    assert (tmp_path / ".a.old" / "thesis.txt").read_text() == "years"
+    assert (tmp_path / "a").exists() == taken
+
+
+def test_a_folder_whose_writer_was_killed_between_two_names_is_read_and_replaced(tmp_path):
+    write(tmp_path / "a", "old")
+    (tmp_path / "a").rename(tmp_path / ".a.old")
+    assert names_of(tmp_path / "a") == ["a.txt"]
+    with pytest.raises(ResourceError, match="/a exists already"):
+        write(tmp_path / "a")
+    with pytest.raises(KeyError), whole_folder(tmp_path / "a", THING, replace=True):
+        raise KeyError
+    assert names_of(tmp_path / "a") == ["a.txt"]
+    write(tmp_path / "a", "new", replace=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+    assert (tmp_path / "a" / "a.txt").read_text() == "new"
+
+
+def test_what_a_writer_killed_after_it_had_replaced_the_old_folder_left_goes(tmp_path):
+    write(tmp_path / "a", "old")
+    (tmp_path / "a").rename(tmp_path / ".a.old")
+    write(tmp_path / "b", "new")
+    (tmp_path / "b").rename(tmp_path / "a")
+    write(tmp_path / "a", "newest", replace=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+    assert (tmp_path / "a" / "a.txt").read_text() == "newest"
+
+
+def test_an_old_folder_is_never_half_deleted(tmp_path, monkeypatch):
+    write(tmp_path / "a", "old")
+    seen = []
+    monkeypatch.setattr(shutil, "rmtree", lambda path, **_: seen.append(path.name))
+    write(tmp_path / "a", "new", replace=True)
+    assert all(name.startswith(".a.new-") for name in seen)
+    assert not (tmp_path / ".a.old").exists()
+
+
+def test_a_long_name_is_as_good_as_a_short_one(tmp_path):
+    name = "ä" * 120 + "x" * 10  # 250 bytes
+    for text in ("old", "new"):
+        write(tmp_path / name, text, replace=True)
+        with whole_file(tmp_path / f"{name}.txt") as aside:
+            aside.write_text(text)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [name, f"{name}.txt"]
 
 
 def test_a_file_in_the_place_is_refused(tmp_path):
@@ -252,6 +311,25 @@ def test_a_place_below_a_file_is_an_error_of_ours(tmp_path):
         whole_file(tmp_path / "file" / "a") as f,
     ):
         f.write_text("x")
+
+
+def test_what_is_no_file_is_not_replaced_by_one(tmp_path):
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to(tmp_path / "pipe")
+    for name, what in (("folder", "a folder"), ("pipe", "a pipe"), ("link", "a pipe")):
+        with pytest.raises(ResourceError, match=rf"/{name} is {what}"), whole_file(tmp_path / name):
+            raise AssertionError
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
+
+
+def test_a_link_to_a_place_that_is_not_there_yet_is_made(tmp_path):
+    for name in ("data", "run", "results"):
+        (tmp_path / name).symlink_to(tmp_path / "deep" / name)
+    write(tmp_path / "data")
+    with locked(tmp_path / "run"):
+        make_folder(tmp_path / "results")
+    assert sorted(path.name for path in (tmp_path / "deep").iterdir()) == ["data", "results", "run"]
 
 
 def test_a_write_that_numpy_cut_short_is_told_as_a_full_disk(tmp_path):

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from seqrec import table as tables
-from seqrec.errors import ConfigError
+from seqrec.errors import ConfigError, ResourceError
 
 TABLE = pa.table({"user_id": ["b,1", 'a"2', ""], "score": [0.1, 1 / 3, -2.0], "rank": [1, 2, 3]})
 
@@ -26,7 +26,16 @@ def test_the_ending_decides_and_nothing_is_lost(tmp_path, name):
 @pytest.mark.parametrize("name", ["lists", "lists.json", "lists.csv.gz", "lists.tsv", "csv"])
 def test_another_ending_is_refused_by_the_name_of_the_option(tmp_path, name):
     with pytest.raises(ConfigError, match=r"option `--out` .* \.parquet, \.pq or \.csv"):
-        tables.check_name(Path(name), "--out")
+        tables.check_target(Path(name), "--out")
     with pytest.raises(ConfigError, match=name):
         tables.write_table(tmp_path / name, TABLE)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_place_without_room_for_a_file_is_refused_before_any_work(tmp_path):
+    (tmp_path / "lists.csv").mkdir()
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(ResourceError, match=r"lists\.csv is a folder"):
+        tables.check_target(tmp_path / "lists.csv", "--out")
+    with pytest.raises(ResourceError, match=r"a\.csv: .*/file is no folder"):
+        tables.check_target(tmp_path / "file" / "a.csv", "--out")

@@ -56,9 +56,9 @@ def simulate(
 
     from seqrec import simulation
     from seqrec.errors import ResourceError
-    from seqrec.table import check_name, write_table
+    from seqrec.table import check_target, write_table
 
-    check_name(out, "--out")
+    check_target(out, "--out")
     if out.exists() and not overwrite:
         raise ResourceError(f"{out} exists: give --overwrite to replace it")
     settings = simulation.preset(

@@ -39,12 +39,12 @@ def evaluate(
     from seqrec.errors import ConfigError
     from seqrec.evaluation import judge
     from seqrec.experiment import load
-    from seqrec.table import check_name
+    from seqrec.table import check_target
 
     if (run is None) == (predictions is None):
         raise ConfigError("give either --run or --predictions")
     if per_user is not None:
-        check_name(per_user, "--per-user")
+        check_target(per_user, "--per-user")
     dataset = Dataset.load(data)
     if run is not None and (task, split, cuts) != (None, None, None):
         raise ConfigError("--task, --split and --cuts go with --predictions: a run has its own")

@@ -64,12 +64,12 @@ def recommend(
     from seqrec.data import Dataset
     from seqrec.data.roles import Columns
     from seqrec.experiment import load
-    from seqrec.table import check_name
+    from seqrec.table import check_target
 
     columns = Columns(user=user_col, item=item_col, time=time_col)
     _check_source(sequence, sequences, data, user, columns_named=columns != Columns())
     if out is not None:
-        check_name(out, "--out")
+        check_target(out, "--out")
     dataset = None if data is None else Dataset.load(data)
     loaded = load(run, dataset=dataset)
     options = {

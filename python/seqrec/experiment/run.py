@@ -13,7 +13,7 @@ import torch
 
 from seqrec import config as configs
 from seqrec.data import Dataset, Split, Vocabulary, evaluation_negatives
-from seqrec.errors import CheckpointError, ConfigError, DataError
+from seqrec.errors import CheckpointError, ConfigError, DataError, named_out_of_memory
 from seqrec.evaluation import (
     NextItemResult,
     RelevanceResult,
@@ -28,7 +28,7 @@ from seqrec.experiment.ledger import note_reading, readings
 from seqrec.experiment.reports import keep_report, kept_report
 from seqrec.experiment.scorer import ModelPairScorer, ModelScorer, max_history
 from seqrec.models import LSTM, BERT4Rec
-from seqrec.table import check_name
+from seqrec.table import check_target
 from seqrec.training import TrainResult, save_artifact
 
 UNFINISHED = "unfinished"  # the caveat of a run of whose end nothing is known
@@ -76,7 +76,7 @@ class Run:
             DataError: if the run was loaded without its data set.
         """
         if per_user is not None:
-            check_name(Path(per_user), "per_user")
+            check_target(Path(per_user), "per_user")
         split = self.need_split()
         result = self.results(part)
         if per_user is not None:
@@ -90,6 +90,7 @@ class Run:
         """What `evaluate` found last, kept in the run's folder; None for later or other weights."""
         return None if self.folder is None else kept_report(self.folder, part, self._weights())
 
+    @named_out_of_memory()
     def results(self, part: str = "valid") -> NextItemResult | RelevanceResult:
         """What `evaluate` reports on, user by user: for paired comparisons."""
         split, evaluation = self.need_split(), self.config.evaluation
@@ -160,6 +161,7 @@ class Run:
         """From histories to scores, as evaluation and recommendation use it."""
         return ModelScorer(self.model, max_history(self.config))
 
+    @named_out_of_memory()
     def recommend(
         self,
         *,
@@ -207,6 +209,7 @@ class Run:
             exclude=recommending.catalogue_ids(self.item_ids, exclude, "exclude"),
         )  # fmt: skip
 
+    @named_out_of_memory()
     def predict_proba(
         self,
         candidates: Iterable[Iterable[Any]],

@@ -26,7 +26,7 @@ def locked(folder: Path) -> Iterator[None]:
     path = folder / ".lock"
     refuse_sealed(path)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        Path(os.path.realpath(folder)).mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as error:
         raise ResourceError(f"cannot use {folder} for a run: {error.strerror}") from error
