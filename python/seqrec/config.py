@@ -35,7 +35,7 @@ def read(cls: type[T], table: Mapping[str, Any], path: str = "") -> T:
     names = [f.name for f in dataclasses.fields(cls)]  # type: ignore[arg-type]
     for key in table:
         if key not in names:
-            raise unknown_key(f"{path}{key}", key, _places(key, hints) or names)
+            raise unknown_key(f"{path}{key}", str(key), _places(key, hints) or names)
     values = {key: _typed(hints[key], value, f"{path}{key}") for key, value in table.items()}
     try:
         found = cls(**values)

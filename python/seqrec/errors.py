@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -36,6 +38,10 @@ class ResourceError(SeqrecError, OSError):
     exit_code = 5
 
 
+class OutOfMemoryError(ResourceError):
+    """Memory ran out, of the machine or of its GPU; what asked for it is the cause."""
+
+
 class KernelPanicError(SeqrecError, RuntimeError):
     """The Rust extension met a defect of its own: please report it with the message."""
 
@@ -61,9 +67,26 @@ class InterruptedRunError(SeqrecError):
         return partial(type(self), signal_number=self.signal_number), self.args
 
 
-def is_out_of_memory(error: BaseException) -> bool:
+@contextmanager
+def named_out_of_memory() -> Iterator[None]:
+    """Raises `OutOfMemoryError` for whatever says within it that memory ran out."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not _is_out_of_memory(error):
+            raise
+        said = str(error).partition("\n")[0]
+        raise OutOfMemoryError(
+            f"out of memory: {said}; ask for less, such as smaller batches"
+        ) from error
+
+
+def _is_out_of_memory(error: MemoryError | RuntimeError) -> bool:
     """Whether memory ran out: Python's own, a GPU's, or a CPU's, for which torch has no class."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
-    said = ("can't allocate memory", "Storage size calculation overflowed")
-    return isinstance(error, RuntimeError) and any(text in str(error) for text in said)
+    said = (
+        "can't allocate memory", "Storage size calculation overflowed",
+        "could not create a primitive", "std::bad_alloc",  # oneDNN, and what is written in C++
+    )  # fmt: skip
+    return any(text in str(error) for text in said)

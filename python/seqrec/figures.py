@@ -45,6 +45,11 @@ def empty_figure(height: float, heights: Sequence[float] = (1.0,)) -> tuple[Any,
     return figure, [row[0] for row in axes]
 
 
+def plain_text(name: str) -> str:
+    """A name as matplotlib draws it, to whom `$` begins mathematics."""
+    return name.encode(errors="replace").decode().replace("$", r"\$")
+
+
 def save_figure(figure: Any, path: Path) -> None:
     """Writes a figure as what its path ends in: .png or .svg.
 

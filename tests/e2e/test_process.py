@@ -9,6 +9,8 @@ import subprocess
 import sys
 from importlib.metadata import version
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 MAIN = "from seqrec.cli import main; main()"
@@ -126,6 +128,42 @@ def test_a_command_that_is_terminated_leaves_nothing_half_written(tmp_path):
         "seqrec: error: stopped by SIGTERM\n",
     )
     assert [path.name for path in tmp_path.iterdir()] == ["log.csv"]
+
+
+STOPPED_WHILE_IT_IMPORTS = f"""
+import os, sys
+
+number = int(sys.argv.pop(1))
+
+class Watch:
+    def find_spec(self, name, path=None, target=None):
+        if name == "pandas.core.groupby.generic":
+            sys.meta_path.remove(self)
+            os.kill(os.getpid(), number)
+
+sys.meta_path.insert(0, Watch())
+{MAIN}
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_a_library_is_imported_ends_the_command(tmp_path, number):
+    log = pa.table({"user_id": [1, 1, 1], "item_id": [2, 3, 4]})
+    pq.write_table(log, tmp_path / "log.parquet")
+    program = [sys.executable, "-c", STOPPED_WHILE_IT_IMPORTS, str(int(number))]
+    command = [*program, "prepare", "log.parquet", "--out", "data"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 128 + number, done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["log.parquet"]
+
+
+def test_an_error_that_nobody_reads_has_its_code_all_the_same(tmp_path):
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [*PROGRAM, "prepare", "missing.csv", "--out", "x"]
+    done = subprocess.run(command, cwd=tmp_path, stdout=writer, stderr=writer, timeout=60)
+    os.close(writer)
+    assert done.returncode == 3
 
 
 @pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])

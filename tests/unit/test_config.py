@@ -39,6 +39,11 @@ def test_an_unknown_key_is_refused_with_its_path_and_the_nearest_name():
         config.read(Outer, {"training": {"stepz": 3}})
 
 
+def test_a_key_that_is_no_text_is_unknown():
+    with pytest.raises(ConfigError, match="unknown option `1`: known: ks, name, stride, training"):
+        config.read(Outer, {1: 2})
+
+
 def test_an_option_of_a_table_is_told_by_its_whole_name():
     with pytest.raises(
         ConfigError, match=r"unknown option `steps`: did you mean `training\.steps`\?"

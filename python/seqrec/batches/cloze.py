@@ -25,7 +25,8 @@ class ClozeConfig:
     """What is hidden from the model.
 
     Attributes:
-        mask_prob: probability that an item is hidden; at least one of a row is.
+        mask_prob: probability that an item is hidden; at least one of a row is. Of no use where
+            last_only_prob is 1.
         last_only_prob: share of the rows that hide their last item alone, as at inference; 1 with
             `windows.windows` "prefixes".
         keep_prob: probability that a hidden item stays itself (it is a target all the same).

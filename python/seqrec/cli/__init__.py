@@ -33,7 +33,7 @@ from seqrec.cli import (
     train,
     tune,
 )
-from seqrec.errors import SeqrecError, is_out_of_memory
+from seqrec.errors import SeqrecError, named_out_of_memory
 
 # typer carries click's exceptions under a private name; this is the base of the public one.
 UsageError: type[typer.BadParameter] = typer.BadParameter.__base__  # type: ignore[assignment]
@@ -130,7 +130,8 @@ def run(arguments: list[str]) -> int:
         if argument == "" and before not in ("--sequence", "--time-col"):
             return _complain("an argument is empty: is a variable of the shell not set?", 2)
     try:
-        code = app(arguments, standalone_mode=False)
+        with named_out_of_memory():
+            code = app(arguments, standalone_mode=False)
         sys.stdout.flush()
     except SeqrecError as error:
         if os.environ.get("SEQREC_DEBUG"):
@@ -146,18 +147,13 @@ def run(arguments: list[str]) -> int:
     except (BrokenPipeError, SystemExit):
         # The reader of our output has gone, as `head` does: nobody is left to tell. (Where that
         # comes to light inside a command, typer exits.)
-        _discard_output()
+        _discard(sys.stdout)
         return 141
     except OSError as error:
         if os.environ.get("SEQREC_DEBUG"):
             raise
         _flush_or_discard()
         return _complain(f"{error.strerror or error}: {error.filename or 'output'}", 5)
-    except (MemoryError, RuntimeError) as error:
-        if not is_out_of_memory(error) or os.environ.get("SEQREC_DEBUG"):
-            raise
-        said = f"out of memory: {error}; ask for less, such as smaller batches"
-        return _complain(said, 5)
     if code == 130:  # typer's answer to Ctrl-C, without a word
         return _complain("interrupted", code)
     return code if isinstance(code, int) else 0
@@ -168,13 +164,16 @@ def _flush_or_discard() -> None:
     try:
         sys.stdout.flush()
     except OSError:
-        _discard_output()
+        _discard(sys.stdout)
 
 
-def _discard_output() -> None:
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _discard(stream: TextIO) -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _complain(message: str, code: int) -> int:
-    print(f"seqrec: error: {message}", file=sys.stderr)
+    try:
+        print(f"seqrec: error: {message}", file=sys.stderr, flush=True)
+    except OSError:  # nobody reads it, and the code is as good
+        _discard(sys.stderr)
     return code

@@ -11,7 +11,7 @@ from typing import Any
 from seqrec.config import check
 from seqrec.errors import DataError
 from seqrec.evaluation import grid
-from seqrec.figures import empty_figure, save_figure
+from seqrec.figures import empty_figure, plain_text, save_figure
 from seqrec.training.early_stop import larger_is_better
 from seqrec.training.journal import LOG
 
@@ -69,14 +69,16 @@ def read_curve(run: Path, metric: str | None = None) -> TrainingCurve:
     chosen = headlines[0] if metric is None and headlines else metric
     if chosen not in known:
         raise DataError(f"{run}: no {chosen} was measured, but {', '.join(known)}")
-    values = [line[chosen] for line in lines]
-    return TrainingCurve(
-        run=str(run),
-        metric=chosen,
-        epochs=[line["epoch"] for line in lines],
-        minutes=[line["seconds"] / 60 for line in lines],
-        values=[float("nan") if value is None else value for value in values],
-    )
+    try:
+        return TrainingCurve(
+            run=str(run),
+            metric=chosen,
+            epochs=[int(line["epoch"]) for line in lines],
+            minutes=[line["seconds"] / 60 for line in lines],
+            values=[float("nan" if line[chosen] is None else line[chosen]) for line in lines],
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{run / LOG}: a validation lacks what it measured: {error!r}") from None
 
 
 def curves_table(
@@ -113,19 +115,18 @@ def plot_curves(curves: Sequence[TrainingCurve], marks: Mapping[str, float], pat
     """
     check(path.suffix in (".png", ".svg"), "out", str(path), "a file that ends in .png or .svg")
     figure, (axes,) = empty_figure(4.5)
-    for curve in curves:
-        axes.plot(curve.minutes, curve.values, marker="o", markersize=3, label=curve.run)
+    lines = [axes.plot(c.minutes, c.values, marker="o", markersize=3)[0] for c in curves]
     for name, mark in marks.items():
         axes.axhline(mark, color="#8a97a6", linestyle="--", linewidth=1)
         axes.annotate(
-            f"{name}: {mark:g}", (1, mark), xycoords=("axes fraction", "data"), fontsize=8,
-            ha="right", va="bottom", color="#5d6a78",
+            plain_text(f"{name}: {mark:g}"), (1, mark), xycoords=("axes fraction", "data"),
+            fontsize=8, ha="right", va="bottom", color="#5d6a78",
         )  # fmt: skip
     axes.set_xlabel("minutes of training")
     axes.set_ylabel(f"{' and '.join(dict.fromkeys(c.metric for c in curves))} on validation")
     axes.set_xlim(left=0)
     axes.grid(visible=True, alpha=0.3)
-    axes.legend(frameon=False, fontsize=8)
+    axes.legend(lines, [plain_text(curve.run) for curve in curves], frameon=False, fontsize=8)
     save_figure(figure, path)
 
 
@@ -134,6 +135,8 @@ def _validations(log: Path) -> list[dict[str, Any]]:
         text = log.read_text(encoding="utf-8")
     except OSError as error:
         raise DataError(f"cannot read {log}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise DataError(f"{log} is no UTF-8: {error}") from None
     lines = []
     written, _, _ = text.rpartition("\n")  # what a killed writer began is cut when it is resumed
     for number, line in enumerate(written.splitlines(), start=1):

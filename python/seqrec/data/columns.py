@@ -10,6 +10,10 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+
+# Arrow imports it with the first array that it hands over, and what a signal raises meanwhile is
+# lost in there: the command would go on.
+import pandas  # noqa: F401
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray

@@ -6,7 +6,6 @@ are not part of its config, so that setting one is an error instead of a knob th
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -23,6 +22,7 @@ ModelName = Literal["lstm", "bert4rec"]
 TaskName = Literal["next_item", "relevance"]
 MODELS: tuple[ModelName, ...] = ("lstm", "bert4rec")
 TASKS: tuple[TaskName, ...] = ("next_item", "relevance")
+MAX_STD = 1e6  # any size that a weight can have: far larger ones are no float32
 MAX_WINDOW = 1024  # the kernel that counts pairs takes no larger one (rust/core/src/pairs.rs)
 OPTIONAL = ("lstm", "bert4rec", "cloze", "relevance", "negatives")  # tables, by model and task
 # Where a cell does better with other values than those of the classes (docs/experiments.md). Next
@@ -121,7 +121,7 @@ class StartConfig:
     def __post_init__(self) -> None:
         fits = self.window is None or 1 <= self.window <= MAX_WINDOW
         config.check(fits, "start.window", self.window, f"from 1 to {MAX_WINDOW}")
-        config.check(0 < self.std < math.inf, "start.std", self.std, "above 0, and finite")
+        config.check(0 < self.std <= MAX_STD, "start.std", self.std, f"above 0, at most {MAX_STD}")
         named = ("popularity", "zero")
         config.check(self.biases in named, "start.biases", self.biases, f"one of {named}")
 

@@ -24,7 +24,7 @@ from seqrec.batches import (
     RelevanceSequenceRows,
 )
 from seqrec.data import Split, evaluation_negatives, item_shares, item_vectors
-from seqrec.errors import ConfigError
+from seqrec.errors import ConfigError, named_out_of_memory
 from seqrec.evaluation import (
     evaluate_next_item,
     evaluate_relevance,
@@ -123,7 +123,7 @@ def fit(
     layers = {
         "default": {"task": "next_item"},
         f"recipe {recipe}": configs.read_toml(Path(recipe)) if recipe else {},
-        "config": config or {},
+        "config": _plain(config or {}),
         "argument": {**_given({"model": model, "task": task}), **tables},
     }
     return fit_layers(layers, split, folder=_place(folder), resume=resume, overwrite=overwrite)
@@ -136,8 +136,16 @@ def _place(folder: str | Path | None) -> Path | None:
 
 def _given(options: Mapping[str, Any]) -> dict[str, Any]:
     """Those that are not None; NumPy's numbers as Python's."""
-    given = {key: value for key, value in options.items() if value is not None}
-    return {k: v.item() if isinstance(v, np.generic) else v for k, v in given.items()}
+    return _plain({key: value for key, value in options.items() if value is not None})
+
+
+def _plain(value: Any) -> Any:
+    """Nested tables with NumPy's numbers as Python's."""
+    if isinstance(value, Mapping):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def fit_layers(
@@ -196,6 +204,7 @@ def refit(
     )  # fmt: skip
 
 
+@named_out_of_memory()
 def _fit(
     run_config: RunConfig,
     origins: Mapping[str, str],

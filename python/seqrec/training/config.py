@@ -14,6 +14,7 @@ FREE_ON_RESUME = frozenset(
     {"max_minutes", "save_every_steps", "log_every", "device", "threads", "progress", "tensorboard"}
 )
 
+MOST_EPOCHS = 1_000_000  # their steps are counted one by one
 MOST_THREADS = 1024
 
 
@@ -76,6 +77,7 @@ class TrainConfig:
     def __post_init__(self) -> None:
         for name in ("epochs", "warmup_steps", "max_steps"):
             self._at_least(name, 0)
+        self._check(self.epochs <= MOST_EPOCHS, "epochs", f"at most {MOST_EPOCHS:,}")
         for name in ("batch_size", "eval_every", "log_every", "patience", "save_every_steps"):
             self._at_least(name, 1)
         few = self.threads is None or 1 <= self.threads <= MOST_THREADS

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import logging
+import os
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,6 +14,8 @@ from torch import Tensor
 
 from seqrec.errors import ConfigError, ResourceError
 from seqrec.training.threads import ProcessLock
+
+logger = logging.getLogger(__name__)
 
 # Torch has one generator a device for all threads of a process: who draws from it keeps it for as
 # long as the draws have to follow each other.
@@ -40,6 +44,10 @@ def thread_limit(threads: int | None) -> Iterator[None]:
     """Within it PyTorch computes with `threads` CPU threads; None leaves their number alone."""
     before = torch.get_num_threads()
     if threads is not None:
+        processors = os.cpu_count() or threads
+        if threads > processors:
+            said = "training.threads is %d, on %d processors: threads then wait for each other"
+            logger.warning(said, threads, processors)
         torch.set_num_threads(threads)
     try:
         yield

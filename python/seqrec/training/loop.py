@@ -10,6 +10,7 @@ What lies in a run folder:
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Collection, Mapping
 from contextlib import ExitStack
@@ -113,12 +114,15 @@ def check_place(folder: Path | None, *, resume: bool, overwrite: bool) -> None:
 
     Raises:
         ConfigError: if resume and overwrite contradict each other, or want a folder.
-        ResourceError: if the folder holds a run already.
+        ResourceError: if the folder holds a run already, or has a name by which the weights that
+            are saved in it could not be read.
     """
     if folder is None and (resume or overwrite):
         raise ConfigError("resume and overwrite need the folder of a run")
     if resume and overwrite:
         raise ConfigError("give resume or overwrite, not both")
+    if folder is not None and not _is_unicode(folder):
+        raise ResourceError(f"{folder} is no valid UTF-8, which safetensors wants: rename it")
     held = folder is not None and (exists(folder / LAST) or exists(folder / BEST))
     if held and not (resume or overwrite):
         raise ResourceError(
@@ -135,6 +139,14 @@ def _claim(folder: Path, stack: ExitStack, ranks: Ranks, *, resume: bool, overwr
             _remove_run(folder)
     ranks.wait()
     check_place(folder, resume=resume, overwrite=overwrite)  # not since we waited, either
+
+
+def _is_unicode(folder: Path) -> bool:
+    try:
+        os.path.realpath(folder).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _remove_run(folder: Path) -> None:

@@ -68,7 +68,8 @@ class ObjectiveConfig:
     def __post_init__(self) -> None:
         losses = ("ce", "sampled_ce", "bce", "gbce")
         cfg.check(self.loss in losses, "objective.loss", self.loss, f"one of {losses}")
-        cfg.check(self.l2 >= 0, "objective.l2", self.l2, "at least 0")
+        finite = 0 <= self.l2 < float("inf")
+        cfg.check(finite, "objective.l2", self.l2, "a finite number, at least 0")
         smoothing = self.label_smoothing
         cfg.check(
             0 <= smoothing < 1, "objective.label_smoothing", smoothing, "at least 0 and below 1"

@@ -76,7 +76,7 @@ def read_search(folder: Path) -> Search:
         monitor = study["config"]["training"]["monitor"]
     except (KeyError, TypeError) as error:
         raise CheckpointError(f"{folder / STUDY} describes no search: {error!r}") from None
-    records = (read_trial(place) for place in sorted((folder / TRIALS).glob("[0-9]*")))
+    records = (read_trial(place, monitor) for place in sorted((folder / TRIALS).glob("[0-9]*")))
     trials = tuple(trial for trial in records if trial is not None)
     return Search(folder=folder, monitor=monitor, trials=trials)
 

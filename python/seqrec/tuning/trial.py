@@ -15,6 +15,7 @@ from seqrec.training import FINAL, Evaluation, larger_is_better
 
 RECORD, RUN = "trial.json", "run"
 ENDED = (*FINAL, "time-limited")  # those that can be the best
+STATUSES = (*ENDED, "pruned", "diverged", "refused", "out of memory", "running")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,8 +65,8 @@ class Trial:
             write_json(aside, document)
 
 
-def read_trial(folder: Path) -> Trial | None:
-    """The record in the folder of a trial; None before there is one.
+def read_trial(folder: Path, monitor: str) -> Trial | None:
+    """The record in the folder of a trial whose validations measured `monitor`; None without one.
 
     Raises:
         CheckpointError: if it is damaged.
@@ -75,10 +76,24 @@ def read_trial(folder: Path) -> Trial | None:
         return None
     document = read_json(path, CheckpointError)
     try:
-        curve = tuple(
-            Evaluation(**entry | {"metrics": {k: float(v) for k, v in entry["metrics"].items()}})
-            for entry in document["curve"]
-        )
-        return Trial(**{**document, "curve": curve})
+        return _trial(document, monitor)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise CheckpointError(f"{path} is no record of a trial: {error!r}") from None
+
+
+def _trial(document: Mapping[str, Any], monitor: str) -> Trial:
+    curve = tuple(
+        Evaluation(
+            step=int(entry["step"]), epoch=int(entry["epoch"]), seconds=float(entry["seconds"]),
+            metrics={name: float(value) for name, value in entry["metrics"].items()},
+        )
+        for entry in document["curve"]
+    )  # fmt: skip
+    trial = Trial(
+        number=int(document["number"]), status=document["status"], curve=curve,
+        values=dict(document["values"]), config=dict(document["config"]), note=document["note"],
+    )  # fmt: skip
+    if trial.status not in STATUSES:
+        raise ValueError(f"status {trial.status!r}")
+    trial.best(monitor)  # was measured by each validation
+    return trial

@@ -21,8 +21,8 @@ from seqrec.errors import (
     ConfigError,
     DivergenceError,
     InterruptedRunError,
+    OutOfMemoryError,
     SeqrecError,
-    is_out_of_memory,
 )
 from seqrec.experiment import RunConfig, fit_layers, resolve
 from seqrec.files import make_folder
@@ -164,7 +164,9 @@ def _open(plan: _Plan, *, prune_after: int, identity: Mapping[str, Any]) -> Stud
 def _run(plan: _Plan, claim: Claim) -> Trial:
     """Trains one trial, or the rest of one; its record is on disk then."""
     home = place(plan.folder, claim.number)
-    trial = read_trial(home) or Trial(number=claim.number, status="running", values=claim.values)
+    trial = read_trial(home, plan.monitor) or Trial(
+        number=claim.number, status="running", values=claim.values
+    )
     if trial.status != "running":
         return trial  # by a process that was killed before it could tell
     tables, name = plan.space.tables(claim.values), f"trial {claim.number}"
@@ -182,10 +184,8 @@ def _run(plan: _Plan, claim: Claim) -> Trial:
         return watcher.end("diverged", str(error))
     except ConfigError as error:
         return watcher.end("refused", str(error))
-    except (MemoryError, RuntimeError) as error:
-        if not is_out_of_memory(error):
-            raise
-        return watcher.end("out of memory", str(error).partition("\n")[0])
+    except OutOfMemoryError as error:
+        return watcher.end("out of memory", str(error))
     assert run.training is not None  # `fit_layers` has just ended it
     return watcher.end(run.training.status)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -80,6 +81,15 @@ def test_they_are_drawn(run, tmp_path, suffix):
     assert drawn.startswith(b"\x89PNG") if suffix == "png" else b"published: 0.17" in drawn
 
 
+def test_names_are_drawn_as_they_are(write, tmp_path):
+    curves = [read_curve(write(name, validation(1, accuracy=0.5))) for name in ("a$b_$c^", "_run")]
+    figure = tmp_path / "curves.svg"
+    plot_curves(curves, {"half$_": 0.5}, figure)
+    texts = re.findall("<!-- (.*) -->", figure.read_text())
+    assert [text for text in texts if text in ("half$_: 0.5", *(curve.run for curve in curves))]
+    assert {curve.run for curve in curves} <= set(texts)
+
+
 def test_another_ending_is_refused(run, tmp_path):
     with pytest.raises(ConfigError, match=r"curves\.gif.*must be a file that ends in"):
         plot_curves([read_curve(run)], {}, tmp_path / "curves.gif")
@@ -97,6 +107,12 @@ def test_what_cannot_be_read_is_named(write, tmp_path):
         log.write("{half a line\n")
     with pytest.raises(DataError, match="line 2 is no line of a training log"):
         read_curve(broken)
+    (broken / "log.jsonl").write_bytes(b"\xff\xfe\n")
+    with pytest.raises(DataError, match=r"log\.jsonl is no UTF-8"):
+        read_curve(broken)
+    lacking = {k: v for k, v in validation(1, accuracy=0.5).items() if k != "epoch"}
+    with pytest.raises(DataError, match=r"a validation lacks .*'epoch'"):
+        read_curve(write("lacking", lacking))
 
 
 def test_a_line_that_a_killed_writer_began_is_no_line_yet(write):

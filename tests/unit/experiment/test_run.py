@@ -6,6 +6,7 @@ import shutil
 import sys
 from importlib import import_module
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
@@ -13,7 +14,13 @@ import torch
 
 import seqrec as sr
 import tiny_data
-from seqrec.errors import CheckpointError, ConfigError, DataError, ResourceError
+from seqrec.errors import (
+    CheckpointError,
+    ConfigError,
+    DataError,
+    OutOfMemoryError,
+    ResourceError,
+)
 from seqrec.evaluation import table
 from seqrec.folder import Kind, whole_folder
 from seqrec.training import load_artifact, save_artifact
@@ -164,6 +171,26 @@ def test_a_folder_that_is_held_is_refused_before_the_first_weights(split, copied
     monkeypatch.setattr(wiring, "build_model", lambda *_, **__: pytest.fail("built"))
     with pytest.raises(ResourceError, match="holds a run already"):
         sr.fit("lstm", split, config=tiny_data.tiny("lstm"), folder=copied)
+
+
+def test_a_folder_by_whose_name_no_weights_are_read_is_refused_before_training(split, tmp_path):
+    folder = tmp_path / "run\udcff"
+    with pytest.raises(ResourceError, match="is no valid UTF-8"):
+        sr.fit("lstm", split, config=tiny_data.tiny("lstm"), folder=folder)
+    assert not folder.exists()
+
+
+def test_numbers_of_numpy_are_numbers_in_any_place(split):
+    given = {"hidden_size": np.int64(4), "dropout": np.float32(0.25)}
+    config = tiny_data.tiny("lstm", lstm=given, training={"betas": [np.float64(0.5), 0.9]})
+    run = sr.fit("lstm", split, config=config, epochs=np.int32(0))
+    assert (run.config.lstm.hidden_size, run.config.training.betas) == (4, (0.5, 0.9))
+
+
+def test_memory_that_runs_out_is_an_error_of_ours(split):
+    config = tiny_data.tiny("lstm", lstm={"hidden_size": 2**40})
+    with pytest.raises(OutOfMemoryError, match=r"out of memory: .*; ask for less"):
+        sr.fit("lstm", split, config=config)
 
 
 def test_resuming_needs_a_folder(split):

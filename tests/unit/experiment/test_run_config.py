@@ -118,6 +118,12 @@ def test_a_window_that_the_kernel_does_not_take_is_refused_before_training(windo
         resolved(start={"window": window})
 
 
+@pytest.mark.parametrize("std", [0.0, float("nan"), 1e39])
+def test_a_size_that_no_vector_has_is_refused(std):
+    with pytest.raises(ConfigError, match=r"`start\.std` is .*: it must be above 0, at most"):
+        resolved(start={"std": std})
+
+
 def test_the_largest_window_is_that_of_the_kernel():
     assert resolved(start={"window": MAX_WINDOW}).start.window == MAX_WINDOW
     log = Sequences.from_lists([[1, 2]])

@@ -260,6 +260,7 @@ def test_bf16_is_near_fp32(name, task):
     [
         ({"loss": "hinge"}, "objective.loss"),
         ({"l2": -1.0}, "objective.l2"),
+        ({"l2": float("inf")}, "objective.l2"),
         ({"label_smoothing": 1.0}, "objective.label_smoothing"),
         ({"loss": "bce", "label_smoothing": 0.1}, "0 unless the loss is 'ce'"),
         ({"loss": "gbce", "gbce_t": 2.0}, "objective.gbce_t"),

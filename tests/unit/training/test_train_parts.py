@@ -145,7 +145,8 @@ def test_frozen_parameters_are_left_out():
 @pytest.mark.parametrize(
     ("option", "value"),
     [
-        ("epochs", -1), ("batch_size", 0), ("lr", float("nan")), ("lr", -1.0), ("lr", float("inf")),
+        ("epochs", -1), ("epochs", 10**7), ("batch_size", 0), ("lr", float("nan")), ("lr", -1.0),
+        ("lr", float("inf")),
         ("betas", (0.9,)), ("betas", (0.9, 1.0)), ("clip", -1.0), ("ema", 1.0), ("eval_every", 0),
         ("patience", 0), ("max_minutes", 0.0), ("save_every_steps", 0), ("log_every", 0),
         ("seed", -1), ("threads", 0), ("threads", 1025), ("schedule", "linear"),
@@ -184,6 +185,13 @@ def test_threads_are_put_back():
     with thread_limit(1):
         assert torch.get_num_threads() == 1
     assert torch.get_num_threads() == before
+
+
+def test_more_threads_than_processors_are_warned_of(caplog, monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    for threads, said in ((2, []), (3, ["training.threads is 3, on 2 processors"])):
+        with thread_limit(threads):
+            assert [record.message.partition(":")[0] for record in caplog.records] == said
 
 
 def test_same_seed_draws_the_same_whatever_came_before():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from seqrec.errors import CheckpointError, ResourceError
@@ -34,6 +36,28 @@ def test_study_that_is_no_table_is_named(search, tmp_path):
     search(ToyRuns([0.3]))
     (tmp_path / "search" / "study.json").write_text("[]")
     with pytest.raises(CheckpointError, match=r"study\.json describes no search"):
+        search(ToyRuns([0.4]), trials=2)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("number", "x"), ("status", "sleeping"), ("values", 3), ("curve", [{"step": 1}])],
+)
+def test_damaged_record_of_a_trial_is_named(search, tmp_path, field, value):
+    search(ToyRuns([0.3]))
+    record = tmp_path / "search" / "trials" / "0000" / "trial.json"
+    record.write_text(json.dumps(json.loads(record.read_text()) | {field: value}))
+    with pytest.raises(CheckpointError, match=r"0000/trial\.json is no record of a trial"):
+        search(ToyRuns([0.4]), trials=2)
+
+
+def test_record_without_the_metric_of_the_search_is_named(search, tmp_path):
+    search(ToyRuns([0.3]))
+    record = tmp_path / "search" / "trials" / "0000" / "trial.json"
+    document = json.loads(record.read_text())
+    del document["curve"][0]["metrics"]["ndcg@10"]
+    record.write_text(json.dumps(document))
+    with pytest.raises(CheckpointError, match=r"no record of a trial: KeyError\('ndcg@10'\)"):
         search(ToyRuns([0.4]), trials=2)
 
 

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import tiny_data
 from seqrec import config
+from seqrec.errors import named_out_of_memory
 from seqrec.training import Evaluation
 from seqrec.tuning import tune
 
@@ -39,7 +40,8 @@ class ToyRuns:
         self.asked.append(config.merge(*layers.values()))
         for epoch, value in enumerate(self.curves[len(self.asked) - 1], 1):
             if isinstance(value, Exception):
-                raise value
+                with named_out_of_memory():  # as `fit_layers` does
+                    raise value
             watch(validation(epoch, value))
         return SimpleNamespace(training=SimpleNamespace(status=self.status))
 
