@@ -26,9 +26,9 @@ class NegativeConfig:
     """How negatives are drawn.
 
     Attributes:
-        num_negatives: negatives drawn for each row for a sampled next-item loss, 64 by default for
-            "sampled_ce" and 256 for the others; 0 for the full softmax. Relevance draws exactly one
-            for each positive and leaves this at 0.
+        num_negatives: negatives drawn for each row for a sampled next-item loss, 64 by default; 0
+            for the full softmax. Relevance draws exactly one for each positive and leaves this at
+            0.
         neg_sampling: "uniform" over the catalogue, or "popularity": in proportion to training
             counts to the power `pop_alpha`.
         pop_alpha: 1 draws as often as items were taken, 0 all taken items alike; relevance has 1.
@@ -54,6 +54,11 @@ class NegativeConfig:
             self.neg_sampling == "popularity" or alpha == 1.0,
             "negatives.pop_alpha", alpha, "left out unless negatives.neg_sampling is 'popularity'",
         )  # fmt: skip
+
+    def check_sampled(self) -> None:
+        """Raises ConfigError unless rows of next item get a negative."""
+        count = self.num_negatives
+        check(count > 0, "negatives.num_negatives", count, "at least 1 where the loss is sampled")
 
 
 class Negatives:
@@ -158,6 +163,5 @@ class Negatives:
 def check_sampler(sequences: Sequences, negatives: Negatives | None) -> None:
     """Next-item rows need a sampler that draws something, or none at all."""
     if negatives is not None:
-        count = negatives.config.num_negatives
-        check(count > 0, "negatives.num_negatives", count, "at least 1 where the loss is sampled")
+        negatives.config.check_sampled()
         negatives.check_positives(sequences)

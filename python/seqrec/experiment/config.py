@@ -108,7 +108,8 @@ class StartConfig:
         std: the standard deviation that the vectors are scaled to; "svd" alone; 0.03 with
             `windows.windows` "prefixes", and where the LSTM's vectors are 512 wide by default.
         biases: "popularity": log(N p) of each item, p its share of the training actions and N their
-            number, which is the logit without regard to the user. "zero": 0. A model without
+            number, which is the logit without regard to the user. "zero": 0. Less log n for "bce"
+            and "gbce", whose targets stand against the n negatives of a batch. A model without
             biases (BERT4Rec with the candidate inside) does not use it. "popularity" with
             `windows.windows` "prefixes".
     """
@@ -180,6 +181,8 @@ class RunConfig:
                 "left out for BERT4Rec's relevance, whose rows end where relevance.targets_per_user"
                 " draws a target",
             )  # fmt: skip
+        if self.task == "next_item" and self.negatives is not None:
+            self.negatives.check_sampled()
         self._check_evaluation()
 
     def _check_evaluation(self) -> None:
@@ -203,6 +206,13 @@ class RunConfig:
     def identity(self) -> dict[str, Any]:
         """What decides the weights and the numbers, as plain values."""
         return {**config.to_dict(self), "training": self.training.identity()}
+
+    @property
+    def negatives_of_a_target(self) -> int:
+        """The drawn items that a target stands against: one, or of next item those of its batch."""
+        if self.task == "relevance" or self.negatives is None:
+            return 1
+        return self.training.batch_size * self.negatives.num_negatives
 
     @property
     def negatives_kind(self) -> NegativesKind:
@@ -259,7 +269,7 @@ def defaults(
         tables[table] = {}
     tables["training"] = {"monitor": "accuracy" if task == "relevance" else f"ndcg@{k}"}
     if task == "next_item" and loss != "ce":
-        tables["negatives"] = {"num_negatives": 64 if loss == "sampled_ce" else 256}
+        tables["negatives"] = {"num_negatives": 64}
     return config.merge(tables, CELL_DEFAULTS[model, task])
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,7 @@ from seqrec.models import LSTM, BERT4Rec
 from seqrec.training import (
     Artifact,
     Ranks,
+    Sampling,
     Validate,
     Watch,
     check_place,
@@ -227,14 +229,14 @@ def _fit(
     del options["training"]  # the loop compares its own options
     is_refit = {} if trained is split else {REFIT: True}
     rows, protocol = build_rows(run_config, trained), {**model_protocol(split), **is_refit}
+    sampling = rows.negatives and Sampling(
+        log_q=rows.negatives.log_q, negatives=run_config.negatives_of_a_target
+    )
     result = train(
         model,
         build_stream(rows, run_config, device),
         objective=make_objective(
-            run_config.objective,
-            run_config.model,
-            run_config.task,
-            log_q=None if rows.negatives is None else rows.negatives.log_q,
+            run_config.objective, run_config.model, run_config.task, sampling=sampling
         ),
         config=run_config.training,
         validate=None if is_refit else build_validate(run_config, split),
@@ -288,22 +290,26 @@ def build_model(
         width = model.items.weight.shape[1]
         vectors = item_vectors(split.train, n_items, width, window=start.window, std=start.std)
         model.items.start(torch.from_numpy(vectors))
-    if start.biases == "popularity":
-        model.items.start_biases(torch.from_numpy(popularity_logits(run_config, split)))
+    model.items.start_biases(torch.from_numpy(first_biases(run_config, split)))
     return model
 
 
-def popularity_logits(run_config: RunConfig, split: Split) -> NDArray[np.float32]:
-    """The logit of each item 1..N without regard to the user: float32 [N].
+def first_biases(run_config: RunConfig, split: Split) -> NDArray[np.float32]:
+    """The logit that each item 1..N starts from, without regard to the user: float32 [N].
 
-    log(N p) for its share p of the training actions: up to a constant the log-probability that it
-    comes next, and the log-odds of a positive against a uniform negative. Relevance negatives that
-    are drawn in proportion to p leave nothing of it.
+    By popularity log(N p), for its share p of the training actions: up to a constant the
+    log-probability that it comes next, and the log-odds of a positive against a uniform negative.
+    In a binary loss the n negatives of a positive are likelier by log n, and negatives that are
+    drawn in proportion to p leave nothing of it.
     """
-    if run_config.task == "relevance" and run_config.negatives_kind == "popularity":
-        return np.zeros(split.dataset.n_items, dtype=np.float32)
-    logits = np.log(split.dataset.n_items * item_shares(split.item_counts))
-    return logits.astype(np.float32)
+    logits = np.zeros(split.dataset.n_items, dtype=np.float32)
+    binary = run_config.objective.loss in ("bce", "gbce")
+    level = binary and run_config.negatives_kind == "popularity"
+    if run_config.start.biases == "popularity" and not level:
+        logits += np.log(split.dataset.n_items * item_shares(split.item_counts))
+    if binary:
+        logits -= math.log(run_config.negatives_of_a_target)
+    return logits
 
 
 def _steps(run_config: RunConfig, split: Split) -> int:

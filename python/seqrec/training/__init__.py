@@ -14,7 +14,7 @@ from seqrec.training.early_stop import larger_is_better
 from seqrec.training.interrupts import interrupted
 from seqrec.training.lock import locked
 from seqrec.training.loop import check_place, state_to_resume, train
-from seqrec.training.objectives import ObjectiveConfig, make_objective
+from seqrec.training.objectives import ObjectiveConfig, Sampling, make_objective
 from seqrec.training.precision import bf16_speed, has_bf16, plain_tensors
 from seqrec.training.progress import stage
 from seqrec.training.run import BEST, LAST, Validate, Watch
@@ -28,6 +28,7 @@ __all__ = [
     "Evaluation",
     "ObjectiveConfig",
     "Ranks",
+    "Sampling",
     "TrainConfig",
     "TrainResult",
     "Validate",

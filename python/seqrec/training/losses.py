@@ -14,8 +14,6 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from seqrec.errors import ConfigError
-
 CHUNK_LOGITS = 1 << 25  # logits held at a time, 128 MiB in float32
 CPU_CHUNK_ROWS = 128  # and on a CPU no more rows than its cache holds
 
@@ -67,32 +65,34 @@ def sampled_cross_entropy(positive_T: Tensor, negative_Tn: Tensor, log_q_Tn: Ten
     return _mean(all_T1n.logsumexp(dim=1) - positive_T)
 
 
-def binary_cross_entropy(positive_T: Tensor, negative_Tn: Tensor, *, beta: float = 1.0) -> Tensor:
-    """Mean over each target and its n negatives of -beta log sigma(s+), -log(1 - sigma(s_j)).
+def binary_cross_entropy(
+    positive_T: Tensor, negative_Tn: Tensor, *, weight: float = 1.0, beta: float = 1.0
+) -> Tensor:
+    """Mean over the targets of -beta log sigma(s+) - weight sum_j log(1 - sigma(s_j)).
 
     beta 1 is plain binary cross-entropy; below 1, with `gbce_beta`, it is gBCE: Petrov and
     Macdonald, "gSASRec", RecSys 2023, section 5.
+
+    # paper: divided by the number of terms; here: not, as the more negatives there are, the nearer
+    # to AdamW's eps the gradients would be.
+
+    Args:
+        positive_T: logits of the targets [T].
+        negative_Tn: logits of their negatives [T, n]; -inf is none.
+        weight: of each negative: below 1 where more stand for fewer.
+        beta: power of the target's probability.
     """
     taken_T = -beta * F.logsigmoid(positive_T)
     refused_T = -F.logsigmoid(-negative_Tn).sum(dim=1)
-    return _mean(taken_T + refused_T) / (1 + negative_Tn.shape[1])
+    return _mean(taken_T + weight * refused_T)
 
 
 def gbce_beta(n_items: int, n_negatives: int, t: float) -> float:
-    """The beta of gBCE: alpha (t (1 - 1/alpha) + 1/alpha), for the share alpha = n / (N - 1).
+    """The beta of gBCE: alpha (t (1 - 1/alpha) + 1/alpha), for the rate alpha = n / (N - 1).
 
     t = 0 leaves the over-confidence of sampling as it is (beta 1), t = 1 removes it (beta alpha).
-
-    Raises:
-        ConfigError: unless 1 <= n <= N - 1.
     """
-    if not 1 <= n_negatives <= n_items - 1:
-        raise ConfigError(
-            f"option `negatives.num_negatives` is {n_negatives}: it must be from 1 to "
-            f"{n_items - 1} for gbce on a catalogue of {n_items} items"
-        )
-    alpha = n_negatives / (n_items - 1)
-    return alpha * (t * (1 - 1 / alpha) + 1 / alpha)
+    return 1 - t + t * n_negatives / (n_items - 1)
 
 
 def item_penalty(vectors_ND: Tensor) -> Tensor:

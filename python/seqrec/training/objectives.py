@@ -28,8 +28,6 @@ from seqrec.training.losses import (
 
 PLACES = 32  # a CPU gets a multiple of this many places: few sizes of matrices
 
-LogQ = Callable[[Tensor], Tensor]  # item ids -> log-probability of one draw
-
 
 class Model(Protocol):
     """What an objective asks of either model; see `seqrec.models`."""
@@ -52,8 +50,8 @@ class ObjectiveConfig:
     """What a step minimises.
 
     Attributes:
-        loss: next item: "ce" over the whole catalogue, or against sampled negatives "sampled_ce"
-            (those of the whole batch), "bce" or "gbce" (those of the row); relevance: "bce".
+        loss: next item: "ce" over the whole catalogue, or against the sampled negatives of the
+            whole batch "sampled_ce", "bce" or "gbce"; relevance: "bce".
         l2: lambda of the sum over the items of ||e_c||^2.
         label_smoothing: share of the target that all items get; "ce" alone, and 0.3 there with
             `windows.windows` "prefixes" of data in which nobody takes an item twice.
@@ -85,6 +83,19 @@ class ObjectiveConfig:
         )  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sampling:
+    """The negatives of a sampled loss.
+
+    Attributes:
+        log_q: item ids -> log-probability of one draw: `Negatives.log_q`.
+        negatives: that each target stands against: those of a full batch of all ranks.
+    """
+
+    log_q: Callable[[Tensor], Tensor]
+    negatives: int
+
+
 @dataclass(frozen=True, slots=True)
 class StepLoss:
     """The loss of a step.
@@ -106,7 +117,7 @@ def make_objective(
     model: Literal["lstm", "bert4rec"],
     task: Literal["next_item", "relevance"],
     *,
-    log_q: LogQ | None = None,
+    sampling: Sampling | None = None,
 ) -> Objective:
     """The objective of a model and task.
 
@@ -114,10 +125,10 @@ def make_objective(
         config: the loss and its options.
         model: which model is trained.
         task: on which task.
-        log_q: how negatives are drawn, for "sampled_ce": `Negatives.log_q`.
+        sampling: the negatives, for any other loss of next item than "ce".
 
     Raises:
-        ConfigError: for a loss that the task does not have, or "sampled_ce" without `log_q`.
+        ConfigError: for a loss that the task does not have, or a sampled one without `sampling`.
     """
     objectives: dict[tuple[str, str], Callable[..., StepLoss]] = {
         ("lstm", "next_item"): next_item,
@@ -131,24 +142,24 @@ def make_objective(
         cfg.check(config.loss == "bce", "objective.loss", config.loss, "'bce' for relevance")
         return partial(objectives[model, task], config=config)
     cfg.check(
-        config.loss != "sampled_ce" or log_q is not None,
-        "objective.loss", config.loss, "given with the log_q of its negatives",
+        config.loss == "ce" or sampling is not None,
+        "objective.loss", config.loss, "given with the sampling of its negatives",
     )  # fmt: skip
-    return partial(objectives[model, task], config=config, log_q=log_q)
+    return partial(objectives[model, task], config=config, sampling=sampling)
 
 
 def next_item(
-    model: Model, batch: Any, *, config: ObjectiveConfig, log_q: LogQ | None = None
+    model: Model, batch: Any, *, config: ObjectiveConfig, sampling: Sampling | None = None
 ) -> StepLoss:
     """LSTM: every position predicts the item after it; `batch` is a NextItemBatch."""
-    return _catalogue_loss(model, batch.inputs, batch.targets, batch, config, log_q)
+    return _catalogue_loss(model, batch.inputs, batch.targets, batch, config, sampling)
 
 
 def cloze(
-    model: Model, batch: Any, *, config: ObjectiveConfig, log_q: LogQ | None = None
+    model: Model, batch: Any, *, config: ObjectiveConfig, sampling: Sampling | None = None
 ) -> StepLoss:
     """BERT4Rec: masked positions predict their item; `batch` is a ClozeBatch."""
-    return _catalogue_loss(model, batch.tokens, batch.labels, batch, config, log_q)
+    return _catalogue_loss(model, batch.tokens, batch.labels, batch, config, sampling)
 
 
 def relevance_sequences(model: Model, batch: Any, *, config: ObjectiveConfig) -> StepLoss:
@@ -160,7 +171,7 @@ def relevance_sequences(model: Model, batch: Any, *, config: ObjectiveConfig) ->
     users_MD = model(batch.inputs, _padded(places_M))[: len(places_M)]
     candidates_M2 = torch.stack([batch.positives, batch.negatives], dim=-1).flatten(0, 1)[places_M]
     logits_M2 = model.items.pair_scores(users_MD, candidates_M2).float()
-    loss = binary_cross_entropy(logits_M2[:, 0], logits_M2[:, 1:])
+    loss = binary_cross_entropy(logits_M2[:, 0], logits_M2[:, 1:]) / 2
     return _step_loss(loss, 2 * len(places_M), model, config)
 
 
@@ -177,61 +188,47 @@ def _catalogue_loss(
     labels_BL: Tensor,
     batch: Any,
     config: ObjectiveConfig,
-    log_q: LogQ | None,
+    sampling: Sampling | None,
 ) -> StepLoss:
     places_M = _places(labels_BL != IGNORE, batch.n_targets)
     targets_M = labels_BL.flatten()[places_M]
-    if config.loss in ("bce", "gbce"):
-        loss = _sampled_bce(model, tokens_BL, batch.negatives, places_M, targets_M, config=config)
-        return _step_loss(loss, len(places_M), model, config)
     users_PD = model(tokens_BL, _padded(places_M))
     if config.loss == "ce":
         loss = full_cross_entropy(
             users_PD, *model.item_weight(), targets_M, label_smoothing=config.label_smoothing
         )
     else:
-        assert log_q is not None  # make_objective asks for it
-        users_MD = users_PD[: len(places_M)]
-        loss = _sampled_softmax(model, users_MD, targets_M, batch.negatives.flatten(), log_q)
+        assert sampling is not None  # make_objective asks for it
+        users_MD, drawn_K = users_PD[: len(places_M)], batch.negatives.flatten()
+        loss = _sampled_loss(model, users_MD, targets_M, drawn_K, config, sampling)
     return _step_loss(loss, len(places_M), model, config)
 
 
-def _sampled_softmax(
-    model: Model, users_MD: Tensor, targets_M: Tensor, drawn_K: Tensor, log_q: LogQ
+def _sampled_loss(
+    model: Model,
+    users_MD: Tensor,
+    targets_M: Tensor,
+    drawn_K: Tensor,
+    config: ObjectiveConfig,
+    sampling: Sampling,
 ) -> Tensor:
     """The negatives of all rows stand against each target: many for little, in one product.
 
-    What was drawn for one user may be a known positive of another, as in the full softmax, whose
-    sum they estimate; a target is no negative of its own (docs/architecture.md).
+    What was drawn for one user may be a known positive of another, as in the full softmax; a target
+    is no negative of its own (docs/architecture.md). Where there are fewer of them, in an epoch's
+    last batch or in a rank's share, they weigh as much in a binary loss.
     """
-    _, bias_N = model.item_weight()
+    vectors_ND, bias_N = model.item_weight()
     positive_M = model.items.pair_scores(users_MD, targets_M.unsqueeze(1)).squeeze(1).float()
     scores_MK = users_MD @ model.items(drawn_K).T + bias_N[drawn_K - 1]
     itself_MK = drawn_K == targets_M.unsqueeze(1)
     negative_MK = scores_MK.float().masked_fill(itself_MK, float("-inf"))
-    return sampled_cross_entropy(positive_M, negative_MK, log_q(drawn_K).unsqueeze(0))
-
-
-def _sampled_bce(
-    model: Model,
-    tokens_BL: Tensor,
-    negatives_Bn: Tensor,
-    places_M: Tensor,
-    targets_M: Tensor,
-    *,
-    config: ObjectiveConfig,
-) -> Tensor:
-    """A row's negatives are shared by its positions: one product a row, then the gathering."""
-    users_BLD = model(tokens_BL)
-    vectors_ND, bias_N = model.item_weight()
-    scores_BLn = users_BLD @ model.items(negatives_Bn).transpose(1, 2)
-    scores_BLn = scores_BLn + bias_N[negatives_Bn - 1].unsqueeze(1)
-    negative_Mn = scores_BLn.flatten(0, 1)[places_M].float()
-    users_MD = users_BLD.flatten(0, 1)[places_M]
-    positive_M = model.items.pair_scores(users_MD, targets_M.unsqueeze(1)).squeeze(1).float()
-    sampled = negatives_Bn.shape[1]
-    beta = gbce_beta(len(vectors_ND), sampled, config.gbce_t) if config.loss == "gbce" else 1.0
-    return binary_cross_entropy(positive_M, negative_Mn, beta=beta)
+    if config.loss == "sampled_ce":
+        return sampled_cross_entropy(positive_M, negative_MK, sampling.log_q(drawn_K).unsqueeze(0))
+    weight, beta = sampling.negatives / max(len(drawn_K), 1), 1.0
+    if config.loss == "gbce":
+        beta = gbce_beta(len(vectors_ND), sampling.negatives, config.gbce_t)
+    return binary_cross_entropy(positive_M, negative_MK, weight=weight, beta=beta)
 
 
 def _step_loss(loss: Tensor, targets: int, model: Model, config: ObjectiveConfig) -> StepLoss:

@@ -23,7 +23,7 @@ CARDS = Path(__file__).parents[3] / "recipes/cards"
         {"model": "lstm", "task": "next_item", "objective": {"loss": "sampled_ce"}},
         {
             "model": "lstm", "task": "next_item", "objective": {"loss": "gbce", "gbce_t": 0.5},
-            "negatives": {"num_negatives": 64},
+            "negatives": {"num_negatives": 32},
         },
         {"model": "lstm", "task": "next_item", "evaluation": {"k": 5}},
         {

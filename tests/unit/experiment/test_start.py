@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -31,6 +33,19 @@ def test_negatives_drawn_by_popularity_leave_nothing_of_it():
     negatives = {"neg_sampling": "popularity"}
     model = untrained(tiny_data.tiny_split(), "lstm", "relevance", negatives=negatives)
     assert not model.items.bias.any()
+
+
+@pytest.mark.parametrize("loss", ["bce", "gbce"])
+@pytest.mark.parametrize("biases", ["popularity", "zero"])
+def test_biases_know_of_the_negatives_of_a_binary_loss(loss, biases):
+    tables = {"start": {"biases": biases}, "negatives": {"num_negatives": 7}}
+    softmax, binary = (
+        untrained(tiny_data.tiny_split(), "lstm", "next_item", objective={"loss": name}, **tables)
+        for name in ("sampled_ce", loss)
+    )
+    fewer = softmax.items.bias - binary.items.bias
+    rows = tiny_data.SHARED["training"]["batch_size"]
+    torch.testing.assert_close(fewer, torch.full_like(fewer, math.log(7 * rows)))
 
 
 def test_biases_start_at_zero_where_that_is_asked_for():

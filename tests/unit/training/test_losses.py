@@ -6,7 +6,6 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from seqrec.errors import ConfigError
 from seqrec.training import losses
 from seqrec.training.losses import (
     binary_cross_entropy,
@@ -116,7 +115,7 @@ def test_sampled_cross_entropy_tends_to_the_full_one_under_a_skewed_draw(head):
 
 def test_binary_cross_entropy_of_a_worked_example():
     positive, negative = torch.tensor([0.0, 2.0]), torch.tensor([[0.0], [-1.0]])
-    expected = (2 * math.log(2) + math.log1p(math.exp(-2)) + math.log1p(math.exp(-1))) / 4
+    expected = (2 * math.log(2) + math.log1p(math.exp(-2)) + math.log1p(math.exp(-1))) / 2
     assert binary_cross_entropy(positive, negative).item() == pytest.approx(expected)
 
 
@@ -124,16 +123,23 @@ def test_binary_cross_entropy_is_torchs():
     positive, negative = torch.randn(4), torch.randn(4, 3)
     logits = torch.cat([positive.unsqueeze(1), negative], dim=1)
     labels = torch.zeros_like(logits).index_fill_(1, torch.tensor([0]), 1.0)
-    expected = F.binary_cross_entropy_with_logits(logits, labels)
+    expected = F.binary_cross_entropy_with_logits(logits, labels, reduction="sum") / 4
     torch.testing.assert_close(binary_cross_entropy(positive, negative), expected)
+
+
+def test_the_same_negatives_twice_at_half_the_weight_are_the_same_loss():
+    positive, negative = torch.randn(4), torch.randn(4, 3)
+    twice = torch.cat([negative, negative, torch.full((4, 1), float("-inf"))], dim=1)
+    halved = binary_cross_entropy(positive, twice, weight=0.5)
+    torch.testing.assert_close(halved, binary_cross_entropy(positive, negative))
 
 
 def test_binary_cross_entropy_survives_extreme_logits():
     positive = torch.tensor([-1e4], requires_grad=True)
     loss = binary_cross_entropy(positive, torch.tensor([[1e4]]))
     loss.backward()
-    assert loss.item() == pytest.approx(1e4)
-    assert positive.grad.item() == pytest.approx(-0.5)
+    assert loss.item() == pytest.approx(2e4)
+    assert positive.grad.item() == pytest.approx(-1)
 
 
 @pytest.mark.parametrize(
@@ -146,14 +152,13 @@ def test_beta_goes_from_one_to_the_sampling_rate(t, expected):
 def test_gbce_raises_the_target_probability_to_beta():
     positive, negative = torch.tensor([0.3]), torch.tensor([[-0.2]])
     plain = binary_cross_entropy(positive, negative)
-    expected = plain + 0.5 * (0.25 - 1) * -F.logsigmoid(positive[0])
+    expected = plain + (0.25 - 1) * -F.logsigmoid(positive[0])
     torch.testing.assert_close(binary_cross_entropy(positive, negative, beta=0.25), expected)
 
 
-@pytest.mark.parametrize("n_negatives", [0, 11])
-def test_beta_needs_fewer_negatives_than_items(n_negatives):
-    with pytest.raises(ConfigError, match=r"num_negatives` is .* from 1 to 10 for gbce"):
-        gbce_beta(11, n_negatives, 0.5)
+def test_negatives_that_are_drawn_several_times_raise_beta_above_one():
+    assert gbce_beta(11, 20, 1.0) == pytest.approx(2)
+    assert gbce_beta(11, 20, 0.0) == 1
 
 
 def test_the_item_penalty_is_the_sum_of_squares():

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
@@ -8,9 +9,10 @@ import torch.nn.functional as F
 
 from seqrec.errors import ConfigError
 from seqrec.models import LSTM, BERT4Rec, BERT4RecConfig, LSTMConfig
-from seqrec.training.objectives import ObjectiveConfig, make_objective
+from seqrec.training.objectives import ObjectiveConfig, Sampling, make_objective
 
 N, MASK = 9, 10
+NEGATIVES = 6  # of a full batch
 CELLS = [(model, task) for model in ("lstm", "bert4rec") for task in ("next_item", "relevance")]
 
 
@@ -58,9 +60,8 @@ def loss_of(task):
 def step(model, name, task, batch, **options):
     config = ObjectiveConfig(**{"loss": loss_of(task)} | options)
     uniform = -torch.log(torch.tensor(float(N)))
-    return make_objective(config, name, task, log_q=lambda ids: uniform.expand(ids.shape))(
-        model, batch
-    )
+    sampling = Sampling(log_q=lambda ids: uniform.expand(ids.shape), negatives=NEGATIVES)
+    return make_objective(config, name, task, sampling=sampling)(model, batch)
 
 
 def test_lstm_next_item_is_cross_entropy_at_every_target():
@@ -113,7 +114,7 @@ def test_the_l2_term_counts_the_items_once_a_step(name, task):
 
 @pytest.mark.parametrize("name", ["lstm", "bert4rec"])
 @pytest.mark.parametrize("loss", ["sampled_ce", "bce", "gbce"])
-def test_sampled_losses_read_the_negatives_of_the_row(name, loss):
+def test_sampled_losses_read_all_negatives(name, loss):
     model = new_model(name, "next_item")
     few = step(
         model, name, "next_item",
@@ -128,11 +129,28 @@ def test_sampled_losses_read_the_negatives_of_the_row(name, loss):
     assert torch.isfinite(model.items.weight.grad).all()
 
 
+def softmax_of(positive, others):
+    """-log of the target's share, where four drawn items stand for all N."""
+    return torch.log(positive.exp() + others.exp().sum() * N / 4) - positive
+
+
+def binary_of(positive, others, beta=1.0):
+    """The negatives of a full batch, of which four are there."""
+    return -beta * F.logsigmoid(positive) - F.logsigmoid(-others).sum() * NEGATIVES / 4
+
+
 @pytest.mark.parametrize("name", ["lstm", "bert4rec"])
-def test_sampled_cross_entropy_sets_each_target_against_the_negatives_of_all_rows(name):
+@pytest.mark.parametrize(
+    ("loss", "of_one"),
+    [
+        ("sampled_ce", softmax_of),
+        ("bce", binary_of),
+        ("gbce", partial(binary_of, beta=0.25 + 0.75 * NEGATIVES / (N - 1))),
+    ],
+)
+def test_sampled_losses_set_each_target_against_the_negatives_of_all_rows(name, loss, of_one):
     model = new_model(name, "next_item")
     batch = new_batch(name, "next_item", torch.tensor([[6, 3], [8, 2]]))  # 3 and 2 are targets, too
-    loss = step(model, name, "next_item", batch, loss="sampled_ce")
     tokens, targets = (
         (batch.inputs, batch.targets) if name == "lstm" else (batch.tokens, batch.labels)
     )
@@ -140,11 +158,10 @@ def test_sampled_cross_entropy_sets_each_target_against_the_negatives_of_all_row
     expected = []
     for row, place in (targets > 0).nonzero().tolist():
         item = int(targets[row, place])
-        others = [j for j in (6, 3, 8, 2) if j != item]
-        total = sum(logits[row, place, j - 1].exp() * N / 4 for j in others)
-        positive = logits[row, place, item - 1]
-        expected.append(torch.log(positive.exp() + total) - positive)
-    torch.testing.assert_close(loss.value, torch.stack(expected).mean())
+        others = torch.tensor([j - 1 for j in (6, 3, 8, 2) if j != item])
+        expected.append(of_one(logits[row, place, item - 1], logits[row, place, others]))
+    found = step(model, name, "next_item", batch, loss=loss).value
+    torch.testing.assert_close(found, torch.stack(expected).mean())
 
 
 def test_a_target_that_is_the_only_negative_drawn_costs_nothing():
@@ -155,21 +172,6 @@ def test_a_target_that_is_the_only_negative_drawn_costs_nothing():
     loss.value.backward()
     assert loss.value.item() == 0
     assert torch.isfinite(model.items.weight.grad).all()
-
-
-def test_sampled_bce_of_the_lstm_is_that_of_its_logits():
-    model = new_model("lstm", "next_item")
-    batch = new_batch("lstm", "next_item", torch.tensor([[6, 7], [8, 9]]))
-    loss = step(model, "lstm", "next_item", batch, loss="bce")
-    logits = F.linear(model(batch.inputs), *model.item_weight())
-    rows = [(0, 0, 2), (0, 1, 3), (0, 2, 4), (1, 0, 5)]
-    chosen, labels = [], []
-    for row, position, item in rows:
-        for candidate in (item, *batch.negatives[row].tolist()):
-            chosen.append(logits[row, position, candidate - 1])
-            labels.append(float(candidate == item))
-    expected = F.binary_cross_entropy_with_logits(torch.stack(chosen), torch.tensor(labels))
-    torch.testing.assert_close(loss.value, expected)
 
 
 @pytest.mark.parametrize("name", ["lstm", "bert4rec"])
@@ -277,9 +279,10 @@ def test_relevance_has_one_loss():
         make_objective(ObjectiveConfig(loss="ce"), "lstm", "relevance")
 
 
-def test_sampled_cross_entropy_asks_how_its_negatives_are_drawn():
-    with pytest.raises(ConfigError, match="log_q"):
-        make_objective(ObjectiveConfig(loss="sampled_ce"), "lstm", "next_item")
+@pytest.mark.parametrize("loss", ["sampled_ce", "bce", "gbce"])
+def test_a_sampled_loss_asks_how_its_negatives_are_drawn(loss):
+    with pytest.raises(ConfigError, match="given with the sampling of its negatives"):
+        make_objective(ObjectiveConfig(loss=loss), "lstm", "next_item")
 
 
 def test_an_unknown_cell_is_refused():
