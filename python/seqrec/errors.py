@@ -88,5 +88,6 @@ def _is_out_of_memory(error: MemoryError | RuntimeError) -> bool:
     said = (
         "can't allocate memory", "Storage size calculation overflowed",
         "could not create a primitive", "std::bad_alloc",  # oneDNN, and what is written in C++
+        "_STATUS_ALLOC_FAILED",  # cuBLAS and cuDNN
     )  # fmt: skip
     return any(text in str(error) for text in said)

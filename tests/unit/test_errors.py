@@ -21,6 +21,7 @@ def test_an_error_with_its_signal_goes_through_a_pool():
         RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."),
         RuntimeError("could not create a primitive"),
         RuntimeError("std::bad_alloc"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate`"),
     ],
 )
 def test_memory_that_runs_out_is_an_error_of_ours(error):
