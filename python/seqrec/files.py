@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -31,6 +32,7 @@ def whole_file(path: Path) -> Iterator[Path]:
         refuse_place(asked)
         path.parent.mkdir(parents=True, exist_ok=True)
         yield aside
+        keep_mode(path, aside)
         fsync(aside)
         aside.replace(path)
         fsync(path.parent)
@@ -50,12 +52,26 @@ def refuse_place(path: Path) -> None:
     That is a folder, a pipe or a device; a place below a file; and one that a manifest seals.
     """
     refuse_sealed(path)
-    if path.exists() and not path.is_file():
+    if is_there(path) and not path.is_file():
         what = "a folder" if path.is_dir() else "a pipe or a device"
         raise ResourceError(f"{path} is {what}, which no file replaces: choose another name")
-    above = next((parent for parent in path.parents if parent.exists()), path.parent)
+    parents = Path(os.path.realpath(path)).parents
+    above = next(parent for parent in parents if is_there(parent))
     if not above.is_dir():
         raise ResourceError(f"cannot write {path}: {above} is no folder")
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is anything at a path; nothing is where nobody may look or no name can be."""
+    with suppress(OSError):
+        return path.exists()
+    return False
+
+
+def keep_mode(path: Path, new: Path) -> None:
+    """Gives what will replace `path` its mode: what was for its owner alone stays so."""
+    if path.exists():
+        new.chmod(stat.S_IMODE(path.stat().st_mode))
 
 
 def make_folder(folder: Path) -> None:

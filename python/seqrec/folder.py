@@ -29,6 +29,8 @@ from seqrec.files import (
     MANIFEST,
     digest,
     fsync,
+    is_there,
+    keep_mode,
     name_aside,
     names_aside,
     read_json,
@@ -92,6 +94,7 @@ def whole_folder(
         with _held(new):
             yield new
             _seal(new, kind)
+            keep_mode(folder, new)
             _take_place(new, folder)
     except OSError as error:
         if isinstance(error, ResourceError):  # of a file in it, by a name that nobody will find
@@ -163,7 +166,7 @@ def read_document(folder: Path, kind: Kind, name: str) -> Any:
 
 def exists(folder: Path) -> bool:
     """Whether there is anything at the place of a folder."""
-    return _place(folder).exists()
+    return is_there(_place(folder))
 
 
 def refuse_occupied(folder: Path, kind: Kind, *, replace: bool) -> None:
@@ -203,7 +206,7 @@ def remove_folder(folder: Path, kind: Kind) -> None:
     """
     folder = Path(os.path.realpath(folder))
     refuse_occupied(folder, kind, replace=True)
-    for path in (folder, _old(folder)):
+    for path in (_old(folder), folder):  # the newer one last: it would be missed
         _discard(path, folder)
 
 
@@ -370,7 +373,8 @@ def _old(folder: Path) -> Path:
 
 def _place(folder: Path) -> Path:
     folder = Path(os.path.realpath(folder))
-    return _old(folder) if not folder.exists() and _old(folder).is_dir() else folder
+    old = _old(folder)
+    return old if not is_there(folder) and is_there(old / MANIFEST) else folder
 
 
 def _unreadable(kind: Kind, error: SeqrecError | OSError, place: Path) -> SeqrecError:

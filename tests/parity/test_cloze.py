@@ -16,13 +16,14 @@ LAST = ("last", 30, 1)
 
 
 def cloze(
-    some, windows, rows, *, width, mask=0.2, last_only=0.0, keep=0.0, random=0.0, seed=0, epoch=0
-):
+    some, windows, rows, *, width, n_items=N_ITEMS,
+    mask=0.2, last_only=0.0, keep=0.0, random=0.0, seed=0, epoch=0,
+):  # fmt: skip
     """(tokens, labels) of rows (user, k) in buffers of a width."""
     users, ks = ints(*(user for user, _ in rows)), ints(*(k for _, k in rows))
     tokens, labels = np.full((2, len(rows), width), 77, np.int64)
     n_hidden = _core.fill_cloze(
-        *some.arrays, users, ks, *windows, N_ITEMS, mask, last_only, keep, random, seed, epoch,
+        *some.arrays, users, ks, *windows, n_items, mask, last_only, keep, random, seed, epoch,
         tokens, labels,
     )  # fmt: skip
     assert n_hidden == (labels != -100).sum()
@@ -177,6 +178,11 @@ def test_same_bytes_for_any_number_of_threads(same_bytes):
 def test_an_impossible_probability_names_its_option(probs, option):
     with pytest.raises(ConfigError, match=option):
         cloze(store([1]), LAST, [(0, 0)], width=2, **probs)
+
+
+def test_a_catalogue_that_no_id_can_number_is_refused():
+    with pytest.raises(DataError, match="2147483647"):
+        cloze(store([1]), LAST, [(0, 0)], width=2, n_items=2**31 - 1)
 
 
 def test_a_window_that_does_not_fit_names_the_row_and_both_widths():

@@ -29,6 +29,12 @@ def negatives(taken, n_items, *, n=1, users=None, ks=None, weights=None, seed=0,
     return out
 
 
+@pytest.mark.parametrize("n_items", [2**31 - 1, 2**40])
+def test_a_catalogue_that_no_id_can_number_is_refused(n_items):
+    with pytest.raises(DataError, match=f"{n_items}"):
+        negatives([[1]], n_items)
+
+
 @st.composite
 def catalogues(draw):
     """(number of items, what each user took: never all of them)."""

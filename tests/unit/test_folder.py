@@ -6,6 +6,7 @@ import stat
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -89,6 +90,46 @@ def test_a_folder_called_as_the_old_one_would_be_is_never_deleted(tmp_path, take
         remove_folder(tmp_path / "a", THING)
     assert (tmp_path / ".a.old" / "thesis.txt").read_text() == "years"
     assert (tmp_path / "a").exists() == taken
+
+
+def test_nor_where_the_place_is_a_link(tmp_path):
+    (tmp_path / "deep" / ".a.old").mkdir(parents=True)
+    (tmp_path / "deep" / ".a.old" / "thesis.txt").write_text("years")
+    (tmp_path / "link").symlink_to(tmp_path / "deep" / "a")
+    with pytest.raises(ResourceError, match=r"deep/\.a\.old is needed"):
+        write(tmp_path / "link")
+    assert (tmp_path / "deep" / ".a.old" / "thesis.txt").exists()
+
+
+def test_an_empty_folder_called_as_the_old_one_is_no_folder_of_ours(tmp_path):
+    (tmp_path / ".a.old").mkdir()
+    with pytest.raises(DataError, match="/a does not exist"):
+        names_of(tmp_path / "a")
+
+
+def test_a_removed_folder_does_not_give_way_to_an_older_one(tmp_path, monkeypatch):
+    write(tmp_path / "a", "old")
+    (tmp_path / "a").rename(tmp_path / ".a.old")
+    write(tmp_path / "b", "new")
+    (tmp_path / "b").rename(tmp_path / "a")
+    gone = []
+    rename = Path.rename
+    monkeypatch.setattr(Path, "rename", lambda path, to: gone.append(path.name) or rename(path, to))
+    remove_folder(tmp_path / "a", THING)
+    assert gone == [".a.old", "a"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_replaced_keeps_its_mode(tmp_path):
+    write(tmp_path / "a")
+    (tmp_path / "a").chmod(0o700)
+    write(tmp_path / "a", replace=True)
+    with whole_file(tmp_path / "b") as aside:
+        aside.write_text("x")
+    (tmp_path / "b").chmod(0o640)
+    with whole_file(tmp_path / "b") as aside:
+        aside.write_text("y")
+    assert [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in "ab"] == [0o700, 0o640]
 
 
 def test_a_folder_whose_writer_was_killed_between_two_names_is_read_and_replaced(tmp_path):

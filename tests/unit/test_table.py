@@ -39,3 +39,6 @@ def test_a_place_without_room_for_a_file_is_refused_before_any_work(tmp_path):
         tables.check_target(tmp_path / "lists.csv", "--out")
     with pytest.raises(ResourceError, match=r"a\.csv: .*/file is no folder"):
         tables.check_target(tmp_path / "file" / "a.csv", "--out")
+    (tmp_path / "link.csv").symlink_to(tmp_path / "file" / "a.csv")
+    with pytest.raises(ResourceError, match=r"link\.csv: .*/file is no folder"):
+        tables.check_target(tmp_path / "link.csv", "--out")

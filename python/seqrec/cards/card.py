@@ -99,7 +99,7 @@ def read_card(folders: Sequence[str | Path], data: str | Path | None = None) -> 
         example=tuple(first.item_ids.decode(np.arange(min(3, len(first.item_ids)))).tolist()),
         protocol=first.protocol,
         filter_seen=first.filter_seen,
-        facts={name: [run.facts[name] for run in runs] for name in first.facts},
+        facts=_common_facts([run.facts for run in runs]),
         machine=_machine(folders[0]),
         measured=[_measured(run) for run in runs],
         reports={part: report for part, report in reports.items() if report is not None},
@@ -107,6 +107,15 @@ def read_card(folders: Sequence[str | Path], data: str | Path | None = None) -> 
         audit={} if dataset is None else dataset.audit,
         data="" if place is None else place.resolve().name,
     )
+
+
+def _common_facts(facts: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """What is known of each run: a copy of the best weights alone does not say how it ended."""
+    return {
+        name: [of_run[name] for of_run in facts]
+        for name in facts[0]
+        if all(name in of_run for of_run in facts)
+    }
 
 
 def _check_same_recipe(first: Run, other: Run, names: str) -> None:

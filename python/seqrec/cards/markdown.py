@@ -88,6 +88,8 @@ def _validation(card: Card) -> str:
             "A refit: trained on the training and the validation part, for the steps that "
             "validation had chosen, and judged on the test part alone"
         )
+    if "steps" in card.facts and not any(card.measured):
+        return "Nothing was validated while it was trained: these are the last weights"
     flatters = "The validation part chose the weights, so its numbers flatter"
     if "valid" not in card.reports:
         draws = f" on {VALIDATION_DRAWS} draws" if card.config.task == "relevance" else ""

@@ -77,7 +77,7 @@ def read_curve(run: Path, metric: str | None = None) -> TrainingCurve:
             minutes=[line["seconds"] / 60 for line in lines],
             values=[float("nan" if line[chosen] is None else line[chosen]) for line in lines],
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise DataError(f"{run / LOG}: a validation lacks what it measured: {error!r}") from None
 
 

@@ -8,6 +8,7 @@ Neural Word Embedding as Implicit Matrix Factorization, 2014; Levy et al., TACL 
 from __future__ import annotations
 
 import logging
+import threading
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +21,10 @@ from seqrec import _core
 from seqrec.config import check
 from seqrec.data.arrays import compress
 from seqrec.data.sequences import Sequences
+from seqrec.threads import ProcessLock
 
 logger = logging.getLogger(__name__)
+_limiting = ProcessLock(threading.Lock)
 
 WIDEST_WINDOW = 50
 # Beyond so many items, or numbers in their vectors, exact decompositions take minutes, or hours.
@@ -58,7 +61,8 @@ def item_vectors(
     if matrix.nnz == 0:
         return np.zeros((n_items, width), dtype=np.float32)
     # The last bits of a product depend on the threads that share it, and here two are no faster.
-    with threadpool_limits(1, user_api="blas"):
+    # The limit is the process's, and who puts it back must be who found it.
+    with _limiting(), threadpool_limits(1, user_api="blas"):
         left, values = _leading_components(matrix, min(width, n_items))
     vectors = np.zeros((n_items, width), dtype=left.dtype)
     vectors[:, : len(values)] = left * np.sqrt(values)

@@ -38,6 +38,7 @@ from seqrec.evaluation.relevance import (
 
 COLUMNS = ("user_id", "item_id", "score")
 LARGEST = np.finfo(np.float32).max  # that a logit can be
+MOST_LOST = 0.01  # of the different scores: some of many float64 are one float32 by chance
 # task -> how the negatives of its evaluation pairs are drawn
 _RELEVANCE: dict[str, NegativesKind] = {
     "relevance": "uniform",
@@ -139,10 +140,21 @@ def judge_relevance(
             f"part `{part.name}`; the first is {pair}"
         )
     logits = np.clip(scores[at], -LARGEST, LARGEST).astype(np.float32)
+    _refuse_lost(scores[at], logits)
     result = relevance_result(split, part, wanted, negatives, logits, protocol)
     asked = np.isin(_keys(rows.places, rows.items, split.dataset.n_items), wanted_keys)
     unused = rows.rows_unused + int((~asked).sum())
     return dataclasses.replace(result, counts={**result.counts, "rows_unused": unused})
+
+
+def _refuse_lost(scores: NDArray[Any], logits: NDArray[np.float32]) -> None:
+    """Raises DataError where scores that differ are one as the float32 that they are judged as."""
+    given, kept = len(np.unique(scores)), len(np.unique(logits))
+    if kept < (1 - MOST_LOST) * given:
+        raise DataError(
+            f"of {given:,} different scores of the pairs {kept:,} are left in float32, as logits "
+            "are judged: subtract what they have in common, or scale them"
+        )
 
 
 def judge(

@@ -299,15 +299,15 @@ def first_biases(run_config: RunConfig, split: Split) -> NDArray[np.float32]:
 
     By popularity log(N p), for its share p of the training actions: up to a constant the
     log-probability that it comes next, and the log-odds of a positive against a uniform negative.
-    In a binary loss the n negatives of a positive are likelier by log n, and negatives that are
-    drawn in proportion to p leave nothing of it.
+    In a binary loss the n negatives of a positive are likelier by log n, and of negatives that are
+    drawn in proportion to p to the power alpha it has 1 - alpha times as much.
     """
     logits = np.zeros(split.dataset.n_items, dtype=np.float32)
-    binary = run_config.objective.loss in ("bce", "gbce")
-    level = binary and run_config.negatives_kind == "popularity"
-    if run_config.start.biases == "popularity" and not level:
+    negatives = run_config.negatives if run_config.objective.loss in ("bce", "gbce") else None
+    if run_config.start.biases == "popularity":
         logits += np.log(split.dataset.n_items * item_shares(split.item_counts))
-    if binary:
+    if negatives is not None:
+        logits *= 1 - (negatives.pop_alpha if negatives.neg_sampling == "popularity" else 0)
         logits -= math.log(run_config.negatives_of_a_target)
     return logits
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from seqrec.errors import ConfigError, ResourceError
-from seqrec.training.threads import ProcessLock
+from seqrec.threads import ProcessLock
 
 logger = logging.getLogger(__name__)
 

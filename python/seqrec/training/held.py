@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-from seqrec.training.threads import ProcessLock
+from seqrec.threads import ProcessLock
 
 _lock = ProcessLock(threading.Lock)
 _holders: dict[tuple[int, str], tuple[int, Any]] = {}  # how many hold it, and what it was before

@@ -14,8 +14,8 @@ import torch
 
 from seqrec.errors import ResourceError
 from seqrec.processor import processor
+from seqrec.threads import ProcessLock
 from seqrec.training.held import held
-from seqrec.training.threads import ProcessLock
 
 _AMPERE = (8, 0)  # the first of NVIDIA's generations that multiplies bfloat16
 

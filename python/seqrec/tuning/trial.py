@@ -77,7 +77,7 @@ def read_trial(folder: Path, monitor: str) -> Trial | None:
     document = read_json(path, CheckpointError)
     try:
         return _trial(document, monitor)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
         raise CheckpointError(f"{path} is no record of a trial: {error!r}") from None
 
 

@@ -11,7 +11,7 @@ use crate::crew::Crew;
 use crate::rows::{Out, Rows, fits, split, write_front};
 use crate::seed::{Purpose, Stream};
 use crate::window::Windows;
-use crate::{Error, IGNORE, PAD, Sequences, mask_token};
+use crate::{Error, IGNORE, PAD, Sequences, check_catalogue, mask_token};
 
 /// How items are hidden.
 #[derive(Debug, Clone, Copy)]
@@ -29,7 +29,8 @@ impl Cloze {
     ///
     /// # Errors
     /// [`Error::Option`] if `mask_prob` is not in `(0, 1]`, another one not in `[0, 1]`,
-    /// `keep_prob + random_prob` above 1, or there is no item.
+    /// `keep_prob + random_prob` above 1, or there is no item; [`Error::TooMany`] for more items than
+    /// an `i32` can number.
     pub fn new(
         n_items: usize,
         mask_prob: f64,
@@ -45,6 +46,7 @@ impl Cloze {
         if n_items == 0 {
             return Err(refuse("n_items", 0.0, "there must be an item"));
         }
+        check_catalogue(n_items)?;
         if !(mask_prob > 0.0 && mask_prob <= 1.0) {
             let reason = "it must be above 0 and at most 1";
             return Err(refuse("mask_prob", mask_prob, reason));

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use crate::parallel::{self, fill_rows, map_rows};
 use crate::sets::{distinct, ids_in};
 use crate::text::Texts;
-use crate::{Error, Sequences};
+use crate::{Error, Sequences, check_catalogue};
 
 /// Users that a thread hashes at a time.
 const CHUNK: usize = 1 << 12;
@@ -83,7 +83,6 @@ impl Catalogue {
     /// [`Error::Length`] if there is not one count for each item, [`Error::Weight`] for a negative
     /// count, a sum above `i64::MAX`, or counts all zero.
     pub fn new(n_items: usize, counts: Option<&[i64]>) -> Result<Self, Error> {
-        let limit = i32::MAX as usize - 1;
         if n_items == 0 {
             return Err(Error::Option {
                 name: "n_items",
@@ -91,13 +90,7 @@ impl Catalogue {
                 reason: "negatives are drawn from at least one item",
             });
         }
-        if n_items > limit {
-            return Err(Error::TooMany {
-                what: "items",
-                found: n_items,
-                limit,
-            });
-        }
+        check_catalogue(n_items)?;
         let cumulative = counts.map(|counts| running_sums(counts, n_items));
         Ok(Self {
             n_items,

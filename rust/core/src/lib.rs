@@ -65,6 +65,19 @@ pub const PAD: i64 = 0;
 /// The label of a position that carries no loss.
 pub const IGNORE: i64 = -100;
 
+/// Refuses a catalogue whose items, and the mask token behind them, no `i32` can number.
+pub(crate) fn check_catalogue(n_items: usize) -> Result<(), Error> {
+    let limit = i32::MAX as usize - 1;
+    if n_items > limit {
+        return Err(Error::TooMany {
+            what: "items",
+            found: n_items,
+            limit,
+        });
+    }
+    Ok(())
+}
+
 /// The mask token of the cloze task: one above the last item.
 #[must_use]
 pub const fn mask_token(n_items: usize) -> i64 {

@@ -176,7 +176,8 @@ impl Windows {
             }
             Policy::Shifted => {
                 let shift = drawn(0).below(self.stride as u64) as usize;
-                let end = n.checked_sub((k - 1) * self.stride + shift)?;
+                let end =
+                    n.checked_sub((k - 1).saturating_mul(self.stride).saturating_add(shift))?;
                 (end > 0).then(|| end.saturating_sub(self.width)..end)
             }
         }

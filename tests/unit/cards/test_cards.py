@@ -196,6 +196,21 @@ def test_run_that_ended_by_its_time_is_marked(runs):
     assert "not to be published" not in to_markdown(card)
 
 
+def test_a_copy_of_the_best_weights_is_a_seed_that_does_not_say_how_it_ended(runs, tmp_path):
+    copy = shutil.copytree(runs[1] / "best", tmp_path / "copy")
+    for folders in ([runs[0], copy], [copy, runs[0]]):
+        card = read_card(folders)
+        assert "steps" not in card.facts
+        assert "| seeds |" in to_markdown(card)
+
+
+def test_a_run_without_a_validation_says_so(split, tmp_path):
+    trained(split, tmp_path / "late", training={"max_minutes": 1e-9})
+    text = to_markdown(read_card([tmp_path / "late"]))
+    assert "Nothing was validated" in text
+    assert "chose the weights" not in text
+
+
 def test_cells_of_a_comparison_have_their_test_numbers(split, tmp_path):
     cells = {("lstm", "relevance-popularity"): tiny_data.tiny("lstm")}
     (found,) = compare(

@@ -1,8 +1,9 @@
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from seqrec import _core
 from seqrec.data import cooccurrence
@@ -112,6 +113,14 @@ def test_any_number_of_blas_threads_gives_the_same_bytes(monkeypatch, most_exact
         with threadpool_limits(threads, user_api="blas"):
             found.append(item_vectors(train, 3000, 128))
     assert found[0].tobytes() == found[1].tobytes()
+
+
+def test_threads_that_ask_at_once_leave_blas_as_it_was(walks):
+    train, before = Sequences.from_lists(walks), threadpool_info()
+    with ThreadPoolExecutor(4) as threads:
+        found = [threads.submit(item_vectors, train, 30, 8) for _ in range(12)]
+        assert len({vectors.result().tobytes() for vectors in found}) == 1
+    assert threadpool_info() == before
 
 
 def test_entries_have_the_wanted_size(walks):

@@ -172,6 +172,17 @@ def test_scored_pairs_are_judged_as_a_scorer_is():
     assert judged.report().metrics == expected.report().metrics
 
 
+@pytest.mark.parametrize(("scale", "shift"), [(1e-6, 20.0), (1e-50, 0.0), (1e300, 0.0)])
+def test_scores_of_pairs_that_float32_makes_one_are_refused(scale, shift):
+    split, rng = random_split(30, 20), np.random.default_rng(0)
+    scores, negatives = rng.normal(size=(30, 20)), rng.integers(1, 21, (30, 4)).astype(np.int32)
+    judge_relevance(pairs(split, scores, negatives), split, split.test, negatives)
+    with pytest.raises(DataError, match="different scores of the pairs .* are left in float32"):
+        judge_relevance(
+            pairs(split, scale * scores + shift, negatives), split, split.test, negatives
+        )
+
+
 def test_every_pair_must_be_scored():
     split, negatives = toy_split(TWO, 5), np.array([[4], [5]], dtype=np.int32)
     rows = frame((100, 30, 1.0), (100, 40, 0.0), (101, 40, 1.0))

@@ -48,6 +48,20 @@ def test_biases_know_of_the_negatives_of_a_binary_loss(loss, biases):
     torch.testing.assert_close(fewer, torch.full_like(fewer, math.log(7 * rows)))
 
 
+@pytest.mark.parametrize(("alpha", "left"), [(0.0, 1.0), (0.5, 0.5), (1.0, 0.0)])
+def test_negatives_by_a_power_of_popularity_leave_the_rest_of_it(alpha, left):
+    negatives = {"num_negatives": 7, "neg_sampling": "popularity", "pop_alpha": alpha}
+    uniform, drawn = (
+        untrained(
+            tiny_data.tiny_split(), "lstm", "next_item",
+            objective={"loss": "bce"}, negatives=table,
+        ).items.bias
+        for table in ({"num_negatives": 7}, negatives)
+    )  # fmt: skip
+    apart = uniform - uniform.mean()
+    torch.testing.assert_close(drawn - drawn.mean(), left * apart, rtol=1e-4, atol=1e-5)
+
+
 def test_biases_start_at_zero_where_that_is_asked_for():
     split = tiny_data.tiny_split()
     assert not untrained(split, "lstm", "next_item", start={"biases": "zero"}).items.bias.any()

@@ -51,6 +51,14 @@ def test_damaged_record_of_a_trial_is_named(search, tmp_path, field, value):
         search(ToyRuns([0.4]), trials=2)
 
 
+def test_record_of_an_endless_number_is_named(search, tmp_path):
+    search(ToyRuns([0.3]))
+    record = tmp_path / "search" / "trials" / "0000" / "trial.json"
+    record.write_text(record.read_text().replace('"step": 10', '"step": 1e999'))
+    with pytest.raises(CheckpointError, match="no record of a trial: OverflowError"):
+        search(ToyRuns([0.4]), trials=2)
+
+
 def test_record_without_the_metric_of_the_search_is_named(search, tmp_path):
     search(ToyRuns([0.3]))
     record = tmp_path / "search" / "trials" / "0000" / "trial.json"
