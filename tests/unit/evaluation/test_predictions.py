@@ -177,10 +177,9 @@ def test_scores_of_pairs_that_float32_makes_one_are_refused(scale, shift):
     split, rng = random_split(30, 20), np.random.default_rng(0)
     scores, negatives = rng.normal(size=(30, 20)), rng.integers(1, 21, (30, 4)).astype(np.int32)
     judge_relevance(pairs(split, scores, negatives), split, split.test, negatives)
-    with pytest.raises(DataError, match="different scores of the pairs .* are left in float32"):
-        judge_relevance(
-            pairs(split, scale * scores + shift, negatives), split, split.test, negatives
-        )
+    merged = pairs(split, scale * scores + shift, negatives)
+    with pytest.raises(DataError, match=r"different scores of the pairs .* are left in float32"):
+        judge_relevance(merged, split, split.test, negatives)
 
 
 def test_every_pair_must_be_scored():
