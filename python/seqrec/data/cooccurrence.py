@@ -60,7 +60,7 @@ def item_vectors(
     matrix = positive_pmi(train, n_items, window=window)
     if matrix.nnz == 0:
         return np.zeros((n_items, width), dtype=np.float32)
-    # The last bits of a product depend on the threads that share it. The limit is the process's, and
+    # The last bits of a product depend on the threads that share it. The limit is the process's:
     # who puts it back must be who found it.
     with _limiting(), threadpool_limits(1, user_api="blas"):
         left, values = _leading_components(matrix, min(width, n_items))
