@@ -177,7 +177,9 @@ def plan_windows(
     policy "last": the last `width` items. "sliding": windows whose ends step back from the last
     item by `stride` (at most width - overlap) until the first item is reached. "random": the last
     window and, for long histories, as many more at uniform starts as cover the length once.
-    "prefixes": the last `width` items of each beginning of two items or more, the longest first.
+    "shifted": the last window and those that follow each other before it, `stride` apart, moved
+    together by a number below `stride` that is drawn for the user. "prefixes": the last `width`
+    items of each beginning of two items or more, the longest first.
     `overlap` items of each window count as covered by another one: 1 where the first item of a
     window is no target.
     Rows are shuffled by keys of (seed, epoch, user, k), sorted by length inside chunks of 32
