@@ -273,6 +273,7 @@ def _take_place(new: Path, folder: Path) -> None:
     if folder.exists():
         _discard(old, folder)  # a writer was killed before it did
         folder.rename(old)
+    replaced = old.stat() if old.exists() else None
     try:
         new.rename(folder)
     except BaseException:
@@ -281,7 +282,9 @@ def _take_place(new: Path, folder: Path) -> None:
         raise
     fsync(folder.parent)
     with suppress(OSError):  # it is nobody's any more, and the next writer tries again
-        _discard(old, folder)
+        # Another writer may have moved what was written here: that is for it to put back.
+        if replaced is not None and os.path.samestat(old.stat(), replaced):
+            _discard(old, folder)
 
 
 def _discard(path: Path, folder: Path) -> None:
