@@ -11,7 +11,7 @@ use crate::crew::Crew;
 use crate::rows::{Out, Rows, fits, split, write_front};
 use crate::seed::{Purpose, Stream};
 use crate::window::Windows;
-use crate::{Error, IGNORE, PAD, Sequences, check_catalogue, mask_token};
+use crate::{Error, IGNORE, PAD, Sequences, check_count, mask_token};
 
 /// How items are hidden.
 #[derive(Debug, Clone, Copy)]
@@ -46,7 +46,7 @@ impl Cloze {
         if n_items == 0 {
             return Err(refuse("n_items", 0.0, "there must be an item"));
         }
-        check_catalogue(n_items)?;
+        check_count("items", n_items)?;
         if !(mask_prob > 0.0 && mask_prob <= 1.0) {
             let reason = "it must be above 0 and at most 1";
             return Err(refuse("mask_prob", mask_prob, reason));

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use crate::parallel::{self, fill_rows, map_rows};
 use crate::sets::{distinct, ids_in};
 use crate::text::Texts;
-use crate::{Error, Sequences, check_catalogue};
+use crate::{Error, Sequences, check_count};
 
 /// Users that a thread hashes at a time.
 const CHUNK: usize = 1 << 12;
@@ -90,7 +90,7 @@ impl Catalogue {
                 reason: "negatives are drawn from at least one item",
             });
         }
-        check_catalogue(n_items)?;
+        check_count("items", n_items)?;
         let cumulative = counts.map(|counts| running_sums(counts, n_items));
         Ok(Self {
             n_items,

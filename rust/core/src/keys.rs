@@ -4,11 +4,8 @@ use std::hash::BuildHasher;
 
 use foldhash::fast::FixedState;
 
-use crate::Error;
 use crate::text::Texts;
-
-/// Most distinct ids: item ids are codes + 1, and MASK lies one above the last.
-const MOST: usize = i32::MAX as usize - 1;
+use crate::{Error, check_count};
 
 /// What a table of keys needs to know of one.
 pub(crate) trait Key: Copy + Ord + Send + Sync {
@@ -147,7 +144,7 @@ impl<K: Key> Table<K> {
         self.slots[slot] = number;
         self.keys.push(key);
         self.prints.push(print);
-        check_count(self.keys.len())?;
+        check_count("distinct ids", self.keys.len())?;
         if ROOM * self.keys.len() > self.slots.len() {
             self.grow();
         }
@@ -171,18 +168,6 @@ impl<K: Key> Table<K> {
         let wide = u128::from(print ^ SPREAD) * u128::from(SPREAD);
         ((wide >> 64) as u64 ^ wide as u64) as usize & (self.slots.len() - 1)
     }
-}
-
-/// Refuses more distinct ids than there are numbers.
-pub(crate) fn check_count(found: usize) -> Result<(), Error> {
-    if found <= MOST {
-        return Ok(());
-    }
-    Err(Error::TooMany {
-        what: "distinct ids",
-        found,
-        limit: MOST,
-    })
 }
 
 #[cfg(test)]

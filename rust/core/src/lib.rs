@@ -65,17 +65,19 @@ pub const PAD: i64 = 0;
 /// The label of a position that carries no loss.
 pub const IGNORE: i64 = -100;
 
-/// Refuses a catalogue whose items, and the mask token behind them, no `i32` can number.
-pub(crate) fn check_catalogue(n_items: usize) -> Result<(), Error> {
-    let limit = i32::MAX as usize - 1;
-    if n_items > limit {
-        return Err(Error::TooMany {
-            what: "items",
-            found: n_items,
-            limit,
-        });
+/// Most items, and most distinct ids: an item's is its code + 1, and MASK lies one above the last.
+const MOST_IDS: usize = i32::MAX as usize - 1;
+
+/// Refuses more of something than there are ids.
+pub(crate) fn check_count(what: &'static str, found: usize) -> Result<(), Error> {
+    if found <= MOST_IDS {
+        return Ok(());
     }
-    Ok(())
+    Err(Error::TooMany {
+        what,
+        found,
+        limit: MOST_IDS,
+    })
 }
 
 /// The mask token of the cloze task: one above the last item.

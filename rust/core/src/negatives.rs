@@ -5,7 +5,7 @@ use crate::crew::Crew;
 use crate::rows::{Out, Rows, read_ahead, split};
 use crate::seed::{Purpose, Stream};
 use crate::taken::{Marks, Taken};
-use crate::{Error, PAD, check_catalogue};
+use crate::{Error, PAD, check_count};
 
 /// How negatives are drawn from the items `1..=n_items`.
 ///
@@ -34,7 +34,7 @@ impl<'a> Sampler<'a> {
     /// [`Error::Length`] if a part of `popularity` does not have one entry for each item,
     /// [`Error::TooMany`] for more items than an `i32` can number.
     pub fn new(n_items: usize, popularity: Option<Popularity<'a>>) -> Result<Self, Error> {
-        check_catalogue(n_items)?;
+        check_count("items", n_items)?;
         if let Some(table) = popularity {
             for (name, found) in [
                 ("popularity weights", table.weights.len()),

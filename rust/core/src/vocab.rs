@@ -7,10 +7,10 @@
 
 use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
 
-use crate::Error;
-use crate::keys::{Column, Key, Table, check_count};
+use crate::keys::{Column, Key, Table};
 use crate::parallel::{self, fill_rows, map_rows};
 use crate::text::Texts;
+use crate::{Error, check_count};
 
 /// Rows that a thread takes at a time.
 const CHUNK: usize = 1 << 16;
@@ -118,7 +118,7 @@ fn tabulate(ids: &[i64], low: i64, places: usize) -> Result<Encoded<Vec<i64>>, E
             vocabulary.push(low.wrapping_add_unsigned(offset as u64));
         }
     }
-    check_count(vocabulary.len())?;
+    check_count("distinct ids", vocabulary.len())?;
     let mut codes = vec![0; ids.len()];
     fill_rows(&mut codes, CHUNK, |chunk, out| {
         for (code, &id) in out.iter_mut().zip(chunk_of(ids, chunk)) {
