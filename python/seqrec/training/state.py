@@ -49,6 +49,21 @@ class Evaluation:
     seconds: float
     metrics: dict[str, float]
 
+    def to_document(self) -> dict[str, Any]:
+        """As plain JSON; a metric that is not finite becomes text."""
+        metrics = {k: v if math.isfinite(v) else str(v) for k, v in self.metrics.items()}
+        return {**dataclasses.asdict(self), "metrics": metrics}
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> Evaluation:
+        """The inverse of `to_document`."""
+        plain = {
+            "step": int(document["step"]), "epoch": int(document["epoch"]),
+            "seconds": float(document["seconds"]),
+            "metrics": {name: float(value) for name, value in document["metrics"].items()},
+        }  # fmt: skip
+        return cls(**{**document, **plain})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainResult:
@@ -122,19 +137,14 @@ class RunState:
         )
 
     def to_document(self) -> dict[str, Any]:
-        """As plain JSON; a metric that is not finite becomes text."""
-        document = dataclasses.asdict(self)
-        for evaluation in document["history"]:
-            evaluation["metrics"] = {k: _to_json(v) for k, v in evaluation["metrics"].items()}
-        return document
+        """As plain JSON."""
+        history = [evaluation.to_document() for evaluation in self.history]
+        return {**dataclasses.asdict(self), "history": history}
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any], *, patience: int | None) -> RunState:
         """The inverse of `to_document`."""
-        history = [
-            Evaluation(**entry | {"metrics": {k: float(v) for k, v in entry["metrics"].items()}})
-            for entry in document["history"]
-        ]
+        history = [Evaluation.from_document(entry) for entry in document["history"]]
         stop = EarlyStop(**{**document["stop"], "patience": patience})
         parts = {"stop": stop, "interval": Interval(**document["interval"]), "history": history}
         return cls(**{**document, **parts})
@@ -231,9 +241,5 @@ def open_state(document: Any, source: Path, *, patience: int | None = None) -> R
     """
     try:
         return RunState.from_document(document, patience=patience)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
         raise CheckpointError(f"{source} does not hold the state of a run: {error!r}") from None
-
-
-def _to_json(value: float) -> float | str:
-    return value if math.isfinite(value) else str(value)

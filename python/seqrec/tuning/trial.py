@@ -57,10 +57,8 @@ class Trial:
 
     def write(self, folder: Path) -> None:
         """Puts the record into the folder of the trial."""
-        document = dataclasses.asdict(self)
-        for evaluation in document["curve"]:
-            metrics = evaluation["metrics"].items()
-            evaluation["metrics"] = {k: v if math.isfinite(v) else str(v) for k, v in metrics}
+        curve = [evaluation.to_document() for evaluation in self.curve]
+        document = {**dataclasses.asdict(self), "curve": curve}
         with whole_file(folder / RECORD) as aside:
             write_json(aside, document)
 
@@ -82,17 +80,12 @@ def read_trial(folder: Path, monitor: str) -> Trial | None:
 
 
 def _trial(document: Mapping[str, Any], monitor: str) -> Trial:
-    curve = tuple(
-        Evaluation(
-            step=int(entry["step"]), epoch=int(entry["epoch"]), seconds=float(entry["seconds"]),
-            metrics={name: float(value) for name, value in entry["metrics"].items()},
-        )
-        for entry in document["curve"]
-    )  # fmt: skip
-    trial = Trial(
-        number=int(document["number"]), status=document["status"], curve=curve,
-        values=dict(document["values"]), config=dict(document["config"]), note=document["note"],
-    )  # fmt: skip
+    plain = {
+        "number": int(document["number"]),
+        "values": dict(document["values"]),
+        "curve": tuple(Evaluation.from_document(entry) for entry in document["curve"]),
+    }
+    trial = Trial(**{**document, **plain})
     if trial.status not in STATUSES:
         raise ValueError(f"status {trial.status!r}")
     trial.best(monitor)  # was measured by each validation

@@ -185,7 +185,7 @@ def _run(plan: _Plan, claim: Claim) -> Trial:
     except ConfigError as error:
         return watcher.end("refused", str(error))
     except OutOfMemoryError as error:
-        return watcher.end("out of memory", str(error))
+        return watcher.end("out of memory", str(error).removeprefix("out of memory: "))
     assert run.training is not None  # `fit_layers` has just ended it
     return watcher.end(run.training.status)
 

@@ -212,6 +212,7 @@ def test_trial_that_diverges_says_so_and_the_search_goes_on(search):
 def test_trial_without_memory_says_so_and_the_search_goes_on(search, error):
     found = search(ToyRuns([error], [0.2]))
     assert [trial.status for trial in found.trials] == ["out of memory", "completed"]
+    assert found.trials[0].note.startswith(str(error))
 
 
 def test_a_defect_ends_the_search(search):
