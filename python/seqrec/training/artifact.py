@@ -61,15 +61,27 @@ def save_artifact(
         replace: whether there may be an artifact at its place.
 
     Raises:
-        ResourceError: if it cannot be written (names the path and the size), or if `folder` holds
-            what may not be replaced. What was there is untouched, and nothing is left beside it.
+        ResourceError: if it cannot be written (names the path and the size), if `folder` holds
+            what may not be replaced, or `refuse_name` does. What was there is untouched, and
+            nothing is left beside it.
     """
+    refuse_name(folder)
     needs = sum(tensor.nbytes for named in tensors.values() for tensor in named.values())
     with whole_folder(folder, ARTIFACT, replace=replace, needs=needs) as new:
         for stem, named in tensors.items():
             _save_tensors(new / f"{stem}{TENSORS}", named)
         for stem, document in documents.items():
             write_json(new / f"{stem}{DOCUMENT}", document)
+
+
+def refuse_name(folder: Path) -> None:
+    """Raises ResourceError for a place by whose name safetensors could not read the weights."""
+    try:
+        os.path.realpath(folder).encode()
+    except UnicodeEncodeError:
+        raise ResourceError(
+            f"{folder} is no valid UTF-8, which safetensors wants: rename it"
+        ) from None
 
 
 def load_artifact(folder: Path) -> Artifact:

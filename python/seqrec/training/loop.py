@@ -10,7 +10,6 @@ What lies in a run folder:
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Collection, Mapping
 from contextlib import ExitStack
@@ -22,7 +21,7 @@ from torch import nn
 from seqrec.config import as_json
 from seqrec.errors import ConfigError, ResourceError
 from seqrec.folder import exists, remove_folder, remove_leftovers
-from seqrec.training.artifact import ARTIFACT, Artifact
+from seqrec.training.artifact import ARTIFACT, Artifact, refuse_name
 from seqrec.training.config import TrainConfig
 from seqrec.training.device import choose_device, seeded, thread_limit
 from seqrec.training.distributed import Ranks
@@ -121,8 +120,8 @@ def check_place(folder: Path | None, *, resume: bool, overwrite: bool) -> None:
         raise ConfigError("resume and overwrite need the folder of a run")
     if resume and overwrite:
         raise ConfigError("give resume or overwrite, not both")
-    if folder is not None and not _is_unicode(folder):
-        raise ResourceError(f"{folder} is no valid UTF-8, which safetensors wants: rename it")
+    if folder is not None:
+        refuse_name(folder)
     held = folder is not None and (exists(folder / LAST) or exists(folder / BEST))
     if held and not (resume or overwrite):
         raise ResourceError(
@@ -139,14 +138,6 @@ def _claim(folder: Path, stack: ExitStack, ranks: Ranks, *, resume: bool, overwr
             _remove_run(folder)
     ranks.wait()
     check_place(folder, resume=resume, overwrite=overwrite)  # not since we waited, either
-
-
-def _is_unicode(folder: Path) -> bool:
-    try:
-        os.path.realpath(folder).encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _remove_run(folder: Path) -> None:

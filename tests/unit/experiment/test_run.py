@@ -180,6 +180,12 @@ def test_a_folder_by_whose_name_no_weights_are_read_is_refused_before_training(s
     assert not folder.exists()
 
 
+def test_a_model_is_not_saved_by_such_a_name_either(finished, tmp_path):
+    with pytest.raises(ResourceError, match="is no valid UTF-8"):
+        finished.save(tmp_path / "model\udcff")
+    assert not list(tmp_path.iterdir())
+
+
 def test_numbers_of_numpy_are_numbers_in_any_place(split):
     given = {"hidden_size": np.int64(4), "dropout": np.float32(0.25)}
     config = tiny_data.tiny("lstm", lstm=given, training={"betas": [np.float64(0.5), 0.9]})
