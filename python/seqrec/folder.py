@@ -300,10 +300,10 @@ def _foreign(place: Path, kind: Kind) -> str | None:
     if not place.is_dir():
         return place.name if place.exists() else None
     names = sorted(path.name for path in place.iterdir())
-    if names and not _is_of_kind(place / MANIFEST, kind):
-        names = [name for name in names if name != MANIFEST] or names
-        return names[0]
-    return next((name for name in names if name != MANIFEST and not kind.allows(name)), None)
+    foreign = [name for name in names if name != MANIFEST and not kind.allows(name)]
+    if not foreign and names and not _is_of_kind(place / MANIFEST, kind):
+        foreign = names
+    return foreign[0] if foreign else None
 
 
 def _is_of_kind(manifest: Path, kind: Kind) -> bool:

@@ -1,43 +1,19 @@
 import json
 import os
-import shutil
-import signal
 import stat
-import subprocess
-import sys
-import time
-from pathlib import Path
 
 import pytest
 
 from seqrec.errors import DataError, ResourceError
-from seqrec.files import make_folder, name_aside, read_json, whole_file, write_json
+from seqrec.files import make_folder, read_json, whole_file, write_json
 from seqrec.folder import (
-    JUST_MADE,
-    Kind,
     read_document,
     read_folder,
     remove_folder,
-    remove_leftovers,
     whole_folder,
 )
 from seqrec.training.lock import locked
-
-
-def kind_of(name):
-    return Kind(format=name, version=1, suffixes=(".txt", ".json"), unreadable=DataError)
-
-
-THING = kind_of("thing")
-
-
-def write(folder, text="x", *, kind=THING, replace=False):
-    with whole_folder(folder, kind, replace=replace) as aside:
-        (aside / "a.txt").write_text(text)
-
-
-def names_of(folder, **options):
-    return read_folder(folder, THING, lambda _, files: list(files), **options)
+from unit.things import THING, kind_of, names_of, write
 
 
 def test_a_folder_appears_whole(tmp_path):
@@ -107,19 +83,6 @@ def test_an_empty_folder_called_as_the_old_one_is_no_folder_of_ours(tmp_path):
         names_of(tmp_path / "a")
 
 
-def test_a_removed_folder_does_not_give_way_to_an_older_one(tmp_path, monkeypatch):
-    write(tmp_path / "a", "old")
-    (tmp_path / "a").rename(tmp_path / ".a.old")
-    write(tmp_path / "b", "new")
-    (tmp_path / "b").rename(tmp_path / "a")
-    gone = []
-    rename = Path.rename
-    monkeypatch.setattr(Path, "rename", lambda path, to: gone.append(path.name) or rename(path, to))
-    remove_folder(tmp_path / "a", THING)
-    assert gone == [".a.old", "a"]
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_what_is_replaced_keeps_its_mode(tmp_path):
     write(tmp_path / "a")
     (tmp_path / "a").chmod(0o700)
@@ -130,39 +93,6 @@ def test_what_is_replaced_keeps_its_mode(tmp_path):
     with whole_file(tmp_path / "b") as aside:
         aside.write_text("y")
     assert [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in "ab"] == [0o700, 0o640]
-
-
-def test_a_folder_whose_writer_was_killed_between_two_names_is_read_and_replaced(tmp_path):
-    write(tmp_path / "a", "old")
-    (tmp_path / "a").rename(tmp_path / ".a.old")
-    assert names_of(tmp_path / "a") == ["a.txt"]
-    with pytest.raises(ResourceError, match="/a exists already"):
-        write(tmp_path / "a")
-    with pytest.raises(KeyError), whole_folder(tmp_path / "a", THING, replace=True):
-        raise KeyError
-    assert names_of(tmp_path / "a") == ["a.txt"]
-    write(tmp_path / "a", "new", replace=True)
-    assert [path.name for path in tmp_path.iterdir()] == ["a"]
-    assert (tmp_path / "a" / "a.txt").read_text() == "new"
-
-
-def test_what_a_writer_killed_after_it_had_replaced_the_old_folder_left_goes(tmp_path):
-    write(tmp_path / "a", "old")
-    (tmp_path / "a").rename(tmp_path / ".a.old")
-    write(tmp_path / "b", "new")
-    (tmp_path / "b").rename(tmp_path / "a")
-    write(tmp_path / "a", "newest", replace=True)
-    assert [path.name for path in tmp_path.iterdir()] == ["a"]
-    assert (tmp_path / "a" / "a.txt").read_text() == "newest"
-
-
-def test_an_old_folder_is_never_half_deleted(tmp_path, monkeypatch):
-    write(tmp_path / "a", "old")
-    seen = []
-    monkeypatch.setattr(shutil, "rmtree", lambda path, **_: seen.append(path.name))
-    write(tmp_path / "a", "new", replace=True)
-    assert all(name.startswith(".a.new-") for name in seen)
-    assert not (tmp_path / ".a.old").exists()
 
 
 def test_a_long_name_is_as_good_as_a_short_one(tmp_path):
@@ -201,69 +131,6 @@ def test_files_are_durable_before_the_name_appears(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "fsync", watching)
     write(tmp_path / "a")
     assert seen == [False, False, False, True]  # a.txt, manifest, folder; then the parent
-
-
-def test_leftovers_of_killed_writers_are_removed_and_nothing_else(tmp_path):
-    outside = tmp_path / "outside"
-    home = tmp_path / "home"
-    for folder in (outside, home, home / name_aside(home / "last"), home / "kept.new-1"):
-        folder.mkdir()
-        (folder / "a.txt").write_text("x")
-    (home / name_aside(home / "report.json")).write_text("{")
-    (home / name_aside(home / "link")).symlink_to(outside)
-    remove_leftovers(home)
-    assert sorted(path.name for path in home.iterdir()) == ["a.txt", "kept.new-1"]
-    assert (outside / "a.txt").exists()
-
-
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-from seqrec.errors import DataError
-from seqrec.folder import Kind, whole_folder
-thing = Kind(format="thing", version=1, suffixes=(".txt",), unreadable=DataError)
-with whole_folder(Path(sys.argv[1]), thing) as aside:
-    (aside / "a.txt").write_text("x")
-    os.kill(os.getpid(), signal.SIGKILL)
-"""
-
-
-def make_old(folder):
-    long_ago = time.time() - 2 * JUST_MADE
-    os.utime(folder, (long_ago, long_ago))
-
-
-def test_what_a_killed_writer_left_goes_with_the_next_one(tmp_path):
-    done = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / "a")], check=False)
-    assert done.returncode == -signal.SIGKILL
-    (left,) = tmp_path.iterdir()
-    write(tmp_path / "a")
-    assert left.exists()  # it may have been made an instant ago
-    make_old(left)
-    write(tmp_path / "other")
-    assert left.exists()
-    write(tmp_path / "a", replace=True)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "other"]
-
-
-def test_a_living_writer_is_left_alone(tmp_path):
-    with whole_folder(tmp_path / "a", THING, replace=True) as slow:
-        (slow / "a.txt").write_text("slow")
-        make_old(slow)
-        write(tmp_path / "a", "quick")
-        assert (tmp_path / "a" / "a.txt").read_text() == "quick"
-    assert (tmp_path / "a" / "a.txt").read_text() == "slow"
-
-
-def test_a_link_named_like_a_leftover_is_left_alone(tmp_path):
-    outside = tmp_path / "outside"
-    outside.mkdir()
-    (outside / "a.txt").write_text("x")
-    make_old(outside)
-    link = tmp_path / name_aside(tmp_path / "a")
-    link.symlink_to(outside)
-    write(tmp_path / "a")
-    assert (outside / "a.txt").exists()
 
 
 def test_a_folder_of_another_kind_is_named(tmp_path):
