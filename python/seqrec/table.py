@@ -21,8 +21,7 @@ def check_target(path: Path, option: str) -> None:
         ConfigError: unless the name ends in .parquet, .pq or .csv; names the option.
         ResourceError: where no file can be put.
     """
-    rule = "a file that ends in .parquet, .pq or .csv, which is how the table is written"
-    check(path.suffix.lower() in _WRITERS, option, str(path), rule)
+    _check_name(path, option)
     refuse_place(path)
 
 
@@ -33,6 +32,11 @@ def write_table(path: Path, table: pa.Table) -> None:
         ConfigError: for any other name than `check_target` lets pass.
         ResourceError: if the file cannot be written.
     """
-    check_target(path, "path")
+    _check_name(path, "path")
     with whole_file(path) as aside:
         _WRITERS[path.suffix.lower()](table, aside)
+
+
+def _check_name(path: Path, option: str) -> None:
+    rule = "a file that ends in .parquet, .pq or .csv, which is how the table is written"
+    check(path.suffix.lower() in _WRITERS, option, str(path), rule)

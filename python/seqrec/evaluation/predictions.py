@@ -139,8 +139,9 @@ def judge_relevance(
             f"the predictions lack {int((~known).sum())} of {known.size} evaluation pairs of the "
             f"part `{part.name}`; the first is {pair}"
         )
-    logits = np.clip(scores[at], -LARGEST, LARGEST).astype(np.float32)
-    _refuse_lost(scores[at], logits)
+    judged = scores[at]
+    logits = np.clip(judged, -LARGEST, LARGEST).astype(np.float32)
+    _refuse_lost(judged, logits)
     result = relevance_result(split, part, wanted, negatives, logits, protocol)
     asked = np.isin(_keys(rows.places, rows.items, split.dataset.n_items), wanted_keys)
     unused = rows.rows_unused + int((~asked).sum())
