@@ -158,6 +158,7 @@ fn relevance(bencher: Bencher, case: (usize, usize, u64, usize, usize)) {
                 inputs,
                 positives,
                 negatives,
+                None,
             )
             .map(|_| ())
         },

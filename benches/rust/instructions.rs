@@ -183,6 +183,7 @@ fn relevance(input: &Input, repeats: usize) -> Result<(), Error> {
             out("inputs", inputs),
             out("positives", positives),
             out("negatives", negatives),
+            None,
         )?;
     }
     black_box(outputs);

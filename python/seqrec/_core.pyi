@@ -270,12 +270,15 @@ def fill_relevance_sequences(
     inputs: NDArray[np.int64],
     positives: NDArray[np.int64],
     negatives: NDArray[np.int64],
+    prefixes: NDArray[np.int64] | None = None,
 ) -> int:
     """As fill_next_item, with one negative for each positive; both are PAD where there is no pair.
 
     A target that its user has taken before is no positive. Negatives avoid the user's set.
-    popularity: weights and their `alias_table`, None for uniform draws. Returns
-    the number of pairs.
+    popularity: weights and their `alias_table`, None for uniform draws.
+    prefixes: gets how many of each row's inputs are its prefix, drawn from 1 to all of them, 0
+    where there are none; what follows an item of it but the last is no positive.
+    Returns the number of pairs.
     """
 
 def fill_relevance_pairs(

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
 
+from seqrec.batches import RelevanceSequenceBatch
 from seqrec.models import LSTM, BERT4Rec, BERT4RecConfig, LSTMConfig
 from seqrec.training.objectives import ObjectiveConfig, make_objective
 
@@ -24,6 +26,7 @@ CELLS = [
     ("bert4rec", "next_item", "inside"),
     ("bert4rec", "relevance", "inside"),
     ("bert4rec", "relevance", "pooled"),
+    ("bert4rec", "relevance", "last"),
 ]
 
 
@@ -45,26 +48,37 @@ def curve(name: str, task: str, head: str) -> list[float]:
     losses = []
     for step in range(STEPS):
         optimizer.zero_grad()
-        value = objective(model, batch(name, task, step)).value
+        value = objective(model, batch(name, task, head, step)).value
         value.backward()
         optimizer.step()
         losses.append(value.item())
     return losses
 
 
-def batch(name: str, task: str, step: int) -> SimpleNamespace:
+def batch(name: str, task: str, head: str, step: int) -> Any:
     """Walks through the items by strides 1, 2, 3, ...: no generator is involved."""
     rows, places = torch.arange(ROWS).unsqueeze(1), torch.arange(LENGTH)
     items = (7 * step + 5 * rows + (1 + rows % 3) * places) % N + 1
     nexts, others = (items + rows % 3) % N + 1, (items + 25) % N + 1
     real = places < LENGTH - rows % 4
+    if head == "last":
+        prefixes = 1 + (3 * step + rows) % 8
+        targets = real & (places >= prefixes - 1)
+        return RelevanceSequenceBatch(
+            inputs=items * real,
+            positives=nexts * targets,
+            negatives=others * targets,
+            prefixes=prefixes.squeeze(1),
+            n_targets=2 * int(targets.sum()),
+        )
     if name == "lstm":
         fields = {"inputs": items * real, "n_targets": int(real.sum())}
         if task == "next_item":
             fields["targets"] = torch.where(real, nexts, -100)
             return SimpleNamespace(**fields)
         fields["n_targets"] *= 2
-        return SimpleNamespace(positives=nexts * real, negatives=others * real, **fields)
+        fields["positives"], fields["negatives"] = nexts * real, others * real
+        return SimpleNamespace(prefixes=None, **fields)
     real = real.flip(1)
     if task == "next_item":
         masked = real & ((places + rows + step) % 4 == 0)

@@ -76,7 +76,7 @@ CALLS = {
     },
     "fill_relevance_sequences": {
         **ITEMS, **FIRST, **SETS, **ROWS, **WINDOWS, "n_items": 5, **POPULARITY, **KEY,
-        "inputs": rows(), "positives": rows(), "negatives": rows(),
+        "inputs": rows(), "positives": rows(), "negatives": rows(), "prefixes": np.zeros(2, I64),
     },
     "fill_relevance_pairs": {
         **ITEMS, **SETS, **ROWS, "positions": np.array([1, 1], I32), "n_items": 5, **POPULARITY,

@@ -27,13 +27,13 @@ def table(sampler):
     return None if sampler == "uniform" else (weights, _core.alias_table(weights))
 
 
-def sequences(some, windows, rows, *, width, sampler="uniform", seed=0, epoch=0):
-    """(inputs, positives, negatives) of rows (user, k)."""
+def sequences(some, windows, rows, *, width, sampler="uniform", seed=0, epoch=0, prefixes=None):
+    """(inputs, positives, negatives) of rows (user, k); `prefixes` gets theirs."""
     users, ks = ints(*(user for user, _ in rows)), ints(*(k for _, k in rows))
     out = np.full((3, len(rows), width), 77, np.int64)
     n_pairs = _core.fill_relevance_sequences(
         *some.arrays, some.first, *some.sets, users, ks, *windows, CATALOGUE, table(sampler),
-        seed, epoch, *out,
+        seed, epoch, *out, prefixes,
     )  # fmt: skip
     assert n_pairs == (out[1] != 0).sum() == (out[2] != 0).sum()
     return tuple(out)
@@ -63,6 +63,43 @@ def test_sequence_kernel_equals_its_twin(data, some, windows, sampler, seed, epo
             history[cut], some.marks[user][cut], set(history), DRAWS[sampler], width, key
         )
         assert tuple(part[i].tolist() for part in found) == wanted
+
+
+@given(st.data(), stores(), policies(), st.sampled_from(list(DRAWS)), words, words)
+def test_prefixes_equal_their_twin(data, some, windows, sampler, seed, epoch):
+    rows = data.draw(batches(some, windows))
+    width, prefixes = max(windows[1] - 1, 1), np.full(len(rows), 77, np.int64)
+    found = sequences(
+        some, windows, rows, width=width, sampler=sampler, seed=seed, epoch=epoch,
+        prefixes=prefixes,
+    )  # fmt: skip
+    for i, (user, k) in enumerate(rows):
+        key, history = (seed, epoch, user, k), some.histories[user]
+        cut = slice(*window.cut(history, *windows, key))
+        assert prefixes[i] == reference.prefix(history[cut], key)
+        wanted = reference.sequence_row(
+            history[cut], some.marks[user][cut], set(history), DRAWS[sampler], width, key,
+            int(prefixes[i]),
+        )  # fmt: skip
+        assert tuple(part[i].tolist() for part in found) == wanted
+
+
+def test_every_length_of_a_prefix_is_as_likely():
+    some, prefixes = store([1, 2, 3, 4, 5]), np.zeros(8000, np.int64)
+    for epoch in range(len(prefixes)):
+        one = prefixes[epoch : epoch + 1]
+        sequences(some, ("last", 5, 1), [(0, 0)], width=4, epoch=epoch, prefixes=one)
+    counts = np.bincount(prefixes, minlength=5)
+    assert counts[0] == 0
+    assert abs(counts[1:] - 2000).max() < 200  # five standard deviations
+
+
+def test_a_prefix_is_needed_for_each_row():
+    with pytest.raises(DataError, match="`prefixes` has length 1, but 2 is needed"):
+        sequences(
+            store([1, 2], [3, 4]), ("last", 3, 1), [(0, 0), (1, 0)], width=2,
+            prefixes=np.zeros(1, np.int64),
+        )  # fmt: skip
 
 
 @given(st.data(), stores(min_length=2), st.sampled_from(list(DRAWS)), words, words)
@@ -162,6 +199,9 @@ def test_same_bytes_for_any_number_of_threads(same_bytes):
     rows = [(user, 0) for user in range(300)]
     targets = [(user, 0, 1) for user in range(300) if user % 9 > 1]
     assert same_bytes(lambda: sequences(some, ("random", 4, 1), rows, width=3))
+    prefixes = np.zeros(len(rows), np.int64)
+    read = partial(sequences, some, ("random", 4, 1), rows, width=3, prefixes=prefixes)
+    assert same_bytes(lambda: (*read(), prefixes))
     assert same_bytes(lambda: pairs(some, targets, width=5, sampler="popularity"))
 
 

@@ -5,18 +5,34 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from reference import histories
-from reference.seed import NEGATIVE, Stream
+from reference.seed import NEGATIVE, PREFIX, Stream
 
 Draw = Callable[[set[int], Stream], int]
 Key = tuple[int, int, int, int]
 
 
+def prefix(window: list[int], key: Key) -> int:
+    """How many inputs of the window are read both ways: at least one, where there is one."""
+    n_inputs = max(0, len(window) - 1)
+    return min(n_inputs, 1 + Stream(*key, PREFIX).below(n_inputs))
+
+
 def sequence_row(
-    window: list[int], first: list[int], taken: set[int], draw: Draw, width: int, key: Key
+    window: list[int],
+    first: list[int],
+    taken: set[int],
+    draw: Draw,
+    width: int,
+    key: Key,
+    length: int = 1,
 ) -> tuple[list[int], list[int], list[int]]:
-    """(inputs, positives, negatives): a pair for each item of the window that follows another."""
+    """(inputs, positives, negatives): a pair for each item of the window that follows another.
+
+    What follows an item of a prefix of that length, but the last one of it, makes none.
+    """
     stream = Stream(*key, NEGATIVE)
-    positives = [item if new else 0 for item, new in zip(window[1:], first[1:], strict=True)]
+    targets = enumerate(zip(window[1:], first[1:], strict=True))
+    positives = [item if new and place >= length - 1 else 0 for place, (item, new) in targets]
     negatives = [draw(taken, stream) if item else 0 for item in positives]
     padding = [0] * (width - len(positives))
     return window[:-1] + padding, positives + padding, negatives + padding

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-ORDER, WINDOW, MASK, NEGATIVE, BOOTSTRAP = 1, 2, 3, 4, 5
+ORDER, WINDOW, MASK, NEGATIVE, BOOTSTRAP, PREFIX = 1, 2, 3, 4, 5, 6
 
 _GOLDEN = 0x9E3779B97F4A7C15
 _U64 = 2**64 - 1

@@ -21,18 +21,22 @@ from seqrec.data.sequences import Sequences
 class RelevanceSequenceBatch(Batch):
     """A positive and a negative at every position; real items first, PAD behind them.
 
-    `n_targets` counts both, so it is twice the number of positives.
+    Where rows have a prefix, at the positions from the last one of it on. `n_targets` counts both,
+    so it is twice the number of positives.
 
     Attributes:
         inputs: int64 [B, W], item ids; 0 where there is none.
         positives: int64 [B, W], the item after each input; 0 where there is none, or where the
             user has taken it before.
         negatives: int64 [B, W], an item that the user has not taken; 0 where `positives` is.
+        prefixes: int64 [B], how many of the first inputs see each other both ways; None where no
+            input sees a later one.
     """
 
     inputs: torch.Tensor
     positives: torch.Tensor
     negatives: torch.Tensor
+    prefixes: torch.Tensor | None = None
 
     @property
     def n_rows(self) -> int:
@@ -67,17 +71,25 @@ class RelevanceSequenceRows:
         sequences: the training part.
         negatives: the sampler over the same part.
         windows: how long histories are cut.
+        prefixes: draw how much of each row is a prefix, from one input to all of them ("prefix
+            LM": Raffel et al., "T5", JMLR 2020, section 3.2.1).
 
     Raises:
         DataError: for an item that the sampler does not know as its user's.
     """
 
     def __init__(
-        self, sequences: Sequences, negatives: Negatives, windows: WindowConfig | None = None
+        self,
+        sequences: Sequences,
+        negatives: Negatives,
+        windows: WindowConfig | None = None,
+        *,
+        prefixes: bool = False,
     ) -> None:
         _check_sampler(sequences, negatives)
         self.windows = Windows(sequences, windows or WindowConfig(), next_item=True)
         self.negatives = negatives
+        self.prefixes = prefixes
         self.first = _core.first_occurrences(sequences.items, sequences.starts, sequences.stops)
 
     def plan(self, seed: int, epoch: int, batch_size: int) -> Plan:
@@ -90,16 +102,19 @@ class RelevanceSequenceRows:
         inputs = buffers.take("inputs", shape, torch.int64)
         positives = buffers.take("positives", shape, torch.int64)
         negatives = buffers.take("negatives", shape, torch.int64)
+        prefixes = buffers.take("prefixes", shape[:1], torch.int64) if self.prefixes else None
         n_pairs = _core.fill_relevance_sequences(
             windows.sequences.items, windows.sequences.starts, windows.sequences.stops, self.first,
             sampler.set_offsets, sampler.set_members, share.users, share.ks,
             windows.policy, windows.width, windows.stride, sampler.n_items, sampler.popularity,
             share.seed, share.epoch, inputs.array, positives.array, negatives.array,
+            None if prefixes is None else prefixes.array,
         )  # fmt: skip
         return RelevanceSequenceBatch(
             inputs=inputs.tensor,
             positives=positives.tensor,
             negatives=negatives.tensor,
+            prefixes=None if prefixes is None else prefixes.tensor,
             n_targets=2 * n_pairs,
         )
 

@@ -1,7 +1,8 @@
 """The wiring: a run from its config to a model that can be judged, saved and asked."""
 
 from seqrec.experiment.artifact import REFIT
-from seqrec.experiment.config import MODELS, TASKS, RunConfig, resolve
+from seqrec.experiment.cells import MODELS, TASKS
+from seqrec.experiment.config import RunConfig, resolve
 from seqrec.experiment.fit import fit, fit_layers, refit
 from seqrec.experiment.ledger import readings
 from seqrec.experiment.loading import load

@@ -1,4 +1,4 @@
-"""RunConfig: everything that decides what a training run computes, and its defaults.
+"""RunConfig: everything that decides what a training run computes.
 
 A run is one cell of the comparison: a model and a task. Tables that have no meaning for the cell
 are not part of its config, so that setting one is an error instead of a knob that does nothing.
@@ -6,7 +6,7 @@ are not part of its config, so that setting one is an error instead of a knob th
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -15,84 +15,13 @@ from seqrec.batches import ClozeConfig, NegativeConfig, WindowConfig
 from seqrec.data import NegativesKind, Split
 from seqrec.errors import ConfigError
 from seqrec.evaluation import RELEVANCE_METRICS, EvalConfig
+from seqrec.experiment.cells import OPTIONAL, ModelName, TaskName, refuse_foreign, tables_of
+from seqrec.experiment.defaults import asked_of, data_defaults, defaults, machine_defaults
 from seqrec.models import BERT4RecConfig, LSTMConfig
-from seqrec.training import ObjectiveConfig, TrainConfig, choose_device, has_bf16
+from seqrec.training import ObjectiveConfig, TrainConfig
 
-ModelName = Literal["lstm", "bert4rec"]
-TaskName = Literal["next_item", "relevance"]
-MODELS: tuple[ModelName, ...] = ("lstm", "bert4rec")
-TASKS: tuple[TaskName, ...] = ("next_item", "relevance")
 MAX_STD = 1e6  # any size that a weight can have: far larger ones are no float32
 MAX_WINDOW = 1024  # the kernel that counts pairs takes no larger one (rust/core/src/pairs.rs)
-OPTIONAL = ("lstm", "bert4rec", "cloze", "relevance", "negatives")  # tables, by model and task
-# Where a cell does better with other values than those of the classes (docs/experiments.md). Next
-# item wants wide item vectors, whose product with the user has to tell all items apart, and half of
-# them dropped; the LSTM's gains from windows of which an epoch shows little twice. Relevance
-# overfits within a few epochs on sparse data, and BERT4Rec's there keeps more of what its item
-# vectors start with at a low rate, and wants more dropout. Its cloze hides enough to want none,
-# gains from layers that begin with little to say, and does worse with biases that start at
-# popularity.
-# A warm-up is for recipes: on a small data set a hundred steps are the whole run.
-CELL_DEFAULTS: dict[tuple[ModelName, TaskName], dict[str, dict[str, Any]]] = {
-    ("lstm", "next_item"): {
-        "lstm": {"embedding_dim": 256, "dropout": 0.5, "output_dropout": 0.5},
-        "windows": {"windows": "shifted"},
-    },
-    ("lstm", "relevance"): {
-        "lstm": {"output_dropout": 0.2},
-        "training": {"epochs": 10},
-    },
-    ("bert4rec", "next_item"): {
-        "bert4rec": {"layer_scale": 0.1},
-        "start": {"biases": "zero"},
-        "training": {"lr": 2e-3, "betas": [0.9, 0.98]},
-    },
-    ("bert4rec", "relevance"): {
-        "bert4rec": {"dropout": 0.3},
-        "relevance": {"targets_per_user": 32},
-        "training": {"epochs": 10, "batch_size": 256, "lr": 5e-4, "betas": [0.9, 0.98]},
-    },
-}
-
-# To tell many items apart the LSTM's next item wants wider vectors still, if the training part has
-# what it takes to fill them, and a shorter start with them. Then fewer epochs are as good, and
-# larger batches, for which the many weights are moved less often. A larger catalogue would want
-# memory first.
-WIDE = {
-    "lstm": {"embedding_dim": 512},
-    "start": {"std": 0.03},
-    "training": {"epochs": 8, "batch_size": 128},
-}
-WIDE_CATALOGUES = range(10_000, 100_001)
-WIDE_ACTIONS = 10  # of an item in the training part, on average
-
-# What is known of a short history is needed, none of it dropped, and a state of half the width
-# knows the rows of relevance by heart later.
-SHORT = {"lstm": {"hidden_size": 256, "output_dropout": 0.0}}
-# Where nobody takes an item twice, what follows a short history is never certain: narrow vectors
-# overfit later where actions are few as well, and so does BERT4Rec with more dropout. Where items
-# are taken again, and where actions are many, vectors have to tell who follows whom
-# (docs/experiments.md).
-NARROW = {"lstm": {"embedding_dim": 64}}
-UNCERTAIN = {"bert4rec": {"dropout": 0.5}}
-
-# Short histories leave a cloze little to read, and much of it lies behind what it hides. Where each
-# item is learned from what came before it, BERT4Rec gains from width, from a strong dropout of what
-# meets the items and from biases that start at popularity. A row has one target then, where a cloze
-# of a long history has eight, so those keep it (docs/experiments.md).
-PREFIXES = {
-    "bert4rec": {"hidden_size": 256, "dropout": 0.2, "output_dropout": 0.3, "layer_scale": 0.0},
-    "windows": {"windows": "prefixes"},
-    "cloze": {"last_only_prob": 1.0},
-    "start": {"std": 0.03, "biases": "popularity"},
-    "training": {"epochs": 8, "batch_size": 256},
-}
-# The same prefixes come back in each epoch, so smoothed targets overfit less; not where items are
-# taken again, since such a next item is often certain.
-SMOOTHED = {"objective": {"label_smoothing": 0.3}}
-SHORT_HISTORY = 32  # items of a user in the training part, on average
-FEW_ACTIONS = 200_000  # in the training part
-MOST_PREFIXES = 10_000_000  # the plan of an epoch keeps each in memory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +58,7 @@ class StartConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RelevanceConfig:
-    """Which targets BERT4Rec's relevance rows have.
+    """Which targets BERT4Rec's relevance rows have, but with `bert4rec.relevance_head` "last".
 
     Attributes:
         targets_per_user: target positions of a user in an epoch, drawn anew in each; all of them
@@ -164,8 +93,9 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         given = {table for table in OPTIONAL if getattr(self, table) is not None}
-        _refuse_foreign(given, self.model, self.task, self.objective.loss)
-        missing = _tables(self.model, self.task, self.objective.loss) - given
+        head = None if self.bert4rec is None else self.bert4rec.relevance_head
+        refuse_foreign(given, self.model, self.task, self.objective.loss, head)
+        missing = tables_of(self.model, self.task, self.objective.loss, head) - given
         if missing:
             raise ConfigError(f"table [{min(missing)}] is missing for {self.model} on {self.task}")
         if self.bert4rec is not None:
@@ -178,8 +108,8 @@ class RunConfig:
             config.check(
                 self.windows.windows == WindowConfig().windows,
                 "windows.windows", self.windows.windows,
-                "left out for BERT4Rec's relevance, whose rows end where relevance.targets_per_user"
-                " draws a target",
+                f"left out with relevance_head {head!r}, whose rows end where "
+                "relevance.targets_per_user draws a target",
             )  # fmt: skip
         if self.task == "next_item" and self.negatives is not None:
             self.negatives.check_sampled()
@@ -220,105 +150,6 @@ class RunConfig:
         return "uniform" if self.negatives is None else self.negatives.neg_sampling
 
 
-def _tables(model: str, task: str, loss: str) -> set[str]:
-    """The optional tables that a cell reads."""
-    tables = {model}
-    if task == "relevance":
-        tables.add("negatives")
-        if model == "bert4rec":
-            tables.add("relevance")
-    else:
-        if model == "bert4rec":
-            tables.add("cloze")
-        if loss != "ce":
-            tables.add("negatives")
-    return tables
-
-
-def _refuse_foreign(given: Collection[str], model: str, task: str, loss: str) -> None:
-    """Raises ConfigError for an optional table that the cell does not read."""
-    for table in OPTIONAL:
-        if table in given and table not in _tables(model, task, loss):
-            raise ConfigError(
-                f"table [{table}] has no meaning for {model} on {task} with loss {loss!r}: "
-                "leave it out"
-            )
-
-
-def defaults(
-    model: ModelName, task: TaskName, *, loss: str | None = None, k: int = EvalConfig().k
-) -> dict[str, Any]:
-    """The default tables of one cell: what a recipe and the flags are laid over.
-
-    Args:
-        model: which model.
-        task: which task.
-        loss: `objective.loss` that is asked for, which decides what other tables there are.
-        k: `evaluation.k` that is asked for, which names the metric to watch.
-
-    Raises:
-        ConfigError: for an unknown model or task, with the nearest name.
-    """
-    if model not in MODELS:
-        raise config.unknown_value("model", model, MODELS)
-    if task not in TASKS:
-        raise config.unknown_value("task", task, TASKS)
-    loss = loss or ("ce" if task == "next_item" else "bce")
-    tables: dict[str, Any] = {"model": model, "task": task, "objective": {"loss": loss}}
-    for table in sorted(_tables(model, task, loss)):
-        tables[table] = {}
-    tables["training"] = {"monitor": "accuracy" if task == "relevance" else f"ndcg@{k}"}
-    if task == "next_item" and loss != "ce":
-        tables["negatives"] = {"num_negatives": 64}
-    return config.merge(tables, CELL_DEFAULTS[model, task])
-
-
-def data_defaults(asked: Mapping[str, Any], split: Split) -> dict[str, Any]:
-    """The default tables that depend on what is trained on, laid over those of the cell.
-
-    The LSTM's next item has `WIDE` vectors for 10,000 to 100,000 items, where the training part has
-    ten actions or more of each, on average. Its relevance is for `SHORT` histories where a user has
-    32 training actions or fewer, on average; where nobody took an item twice it is `NARROW` as well
-    if all users together have 200,000 or fewer, and BERT4Rec's drops more (`UNCERTAIN`). BERT4Rec's
-    next item learns from `PREFIXES` where histories are short or all users together have so few,
-    unless there are more than ten million, or `asked` has a cloze or other windows. Prefixes have
-    `SMOOTHED` targets where nobody took an item twice and the loss is "ce".
-    """
-    n_items, n_actions = split.dataset.n_items, split.train.n_events
-    short = n_actions <= SHORT_HISTORY * int((split.train.lengths > 0).sum())
-    few = n_actions <= FEW_ACTIONS
-    if asked["model"] == "lstm" and asked["task"] == "relevance":
-        narrow = few and split.filter_seen
-        return config.merge(SHORT, NARROW if narrow else {}) if short else {}
-    if asked["model"] == "lstm":
-        filled = n_items in WIDE_CATALOGUES and n_actions >= WIDE_ACTIONS * n_items
-        return WIDE if filled else {}
-    if asked["task"] == "relevance":
-        return UNCERTAIN if short and split.filter_seen else {}
-    return _cloze_defaults(asked, split, few=short or few)
-
-
-def _cloze_defaults(asked: Mapping[str, Any], split: Split, *, few: bool) -> dict[str, Any]:
-    """Those of BERT4Rec's next item; `few`: whether there is time for all prefixes of the data."""
-    windows = _asked(asked, "windows", "windows")
-    few = few and split.train.n_events <= MOST_PREFIXES
-    free = windows is None and "cloze" not in asked
-    if windows != "prefixes" and not (free and few):
-        return {}
-    full = _asked(asked, "objective", "loss") in (None, "ce")
-    return PREFIXES | SMOOTHED if full and split.filter_seen else PREFIXES
-
-
-def machine_defaults(asked: Mapping[str, Any]) -> dict[str, Any]:
-    """The default tables that depend on what trains: bfloat16 where the device has it.
-
-    Raises:
-        ResourceError: if this machine lacks the device that is `asked` for.
-    """
-    device = choose_device(_asked(asked, "training", "device") or TrainConfig().device)
-    return {"training": {"precision": "bf16"}} if has_bf16(device) else {}
-
-
 def resolve(
     layers: Mapping[str, Mapping[str, Any]], split: Split | None = None
 ) -> tuple[RunConfig, dict[str, str]]:
@@ -334,28 +165,23 @@ def resolve(
     for key in ("model", "task"):
         if key not in asked:
             raise ConfigError(f"option `{key}` is missing: name it in the recipe or by --{key}")
-    loss, k = _asked(asked, "objective", "loss"), _asked(asked, "evaluation", "k")
-    base = defaults(asked["model"], asked["task"], loss=loss, k=k or EvalConfig().k)
+    loss, k = asked_of(asked, "objective", "loss"), asked_of(asked, "evaluation", "k")
     fitting = {} if split is None else data_defaults(asked, split)
+    head = asked_of(config.merge(fitting, asked), "bert4rec", "relevance_head")
+    base = defaults(asked["model"], asked["task"], loss=loss, k=k or EvalConfig().k, head=head)
     native = {} if split is None else machine_defaults(asked)
     tables = config.merge(base, fitting, native, asked)
     # Before its options are read: what is wrong with them is not what is wrong.
-    _refuse_foreign(tables, asked["model"], asked["task"], base["objective"]["loss"])
+    refuse_foreign(tables, asked["model"], asked["task"], base["objective"]["loss"], head)
     if "bert4rec" in tables and asked["model"] == "bert4rec":
         # The length of a row is said once, with the windows; the model has to agree.
-        length = _asked(tables, "windows", "max_seq_len") or WindowConfig().max_seq_len
+        length = asked_of(tables, "windows", "max_seq_len") or WindowConfig().max_seq_len
         if isinstance(tables["bert4rec"], dict):
             tables["bert4rec"].setdefault("max_seq_len", length)
     by_default = {
         "default": base, "default for this data": fitting, "default for this machine": native,
     }  # fmt: skip
     return config.read(RunConfig, tables), config.origins({**by_default, **layers})
-
-
-def _asked(tables: Mapping[str, Any], table: str, option: str) -> Any:
-    """The value of an option that some layer sets, else None; `read` refuses what is no table."""
-    options = tables.get(table)
-    return options.get(option) if isinstance(options, Mapping) else None
 
 
 def to_toml(run: RunConfig, origins: Mapping[str, str]) -> str:

@@ -344,9 +344,9 @@ def build_rows(run_config: RunConfig, split: Split) -> AnyRows:
             return NextItemRows(sequences, windows, negatives=negatives)
         return ClozeRows(sequences, n_items, windows, run_config.cloze, negatives=negatives)
     assert negatives is not None  # RunConfig has the table for relevance
-    if run_config.model == "lstm":
-        return RelevanceSequenceRows(sequences, negatives, windows)
-    assert run_config.relevance is not None  # RunConfig has the table for BERT4Rec's relevance
+    if run_config.relevance is None:  # as for the LSTM, and for the last item of BERT4Rec
+        prefixes = run_config.model == "bert4rec"
+        return RelevanceSequenceRows(sequences, negatives, windows, prefixes=prefixes)
     return RelevancePairRows(
         sequences,
         negatives,

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from seqrec import config as cfg
 from seqrec.models.dropout import Dropout
 from seqrec.models.items import ItemTable
+from seqrec.models.means import running_mean
 from seqrec.tokens import PAD
 
 
@@ -104,7 +105,7 @@ class LSTM(nn.Module):
         states = vectors_BLD
         for layer in (self.lstm, *self.upper):
             states, _ = layer(self.dropout(states))
-        means = _running_mean(vectors_BLD, inputs_BL)
+        means = running_mean(vectors_BLD, inputs_BL)
         if places_M is not None:
             states, means = states.flatten(0, 1)[places_M], means.flatten(0, 1)[places_M]
         users = self.state_weight * self.project(states) + self.mean_weight * means
@@ -150,9 +151,3 @@ def _reset_layer(layer: nn.Module) -> None:
             nn.init.zeros_(parameter)
         if name.startswith("bias_ih"):  # gates are stored as input, forget, cell, output
             nn.init.ones_(parameter.chunk(4)[1])
-
-
-def _running_mean(vectors_BLD: Tensor, inputs_BL: Tensor) -> Tensor:
-    """m_t [B, L, D]: the mean of the vectors up to and at t (PADs add zero and are not counted)."""
-    counts_BL = (inputs_BL != PAD).cumsum(dim=1).clamp(min=1)
-    return vectors_BLD.cumsum(dim=1) / counts_BL.unsqueeze(-1)

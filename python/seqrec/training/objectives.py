@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from seqrec import config as cfg
+from seqrec.batches import RelevanceSequenceBatch
 from seqrec.errors import ConfigError
 from seqrec.tokens import IGNORE, PAD
 from seqrec.training.losses import (
@@ -30,11 +31,14 @@ PLACES = 32  # a CPU gets a multiple of this many places: few sizes of matrices
 
 
 class Model(Protocol):
-    """What an objective asks of either model; see `seqrec.models`."""
+    """What an objective asks of either model; see `seqrec.models`.
+
+    The third argument is for rows with prefixes alone.
+    """
 
     items: Any
 
-    def __call__(self, tokens: Tensor, places: Tensor | None = None, /) -> Tensor: ...  # noqa: D102
+    def __call__(self, tokens: Tensor, places: Tensor, /, *prefixes: Tensor) -> Tensor: ...  # noqa: D102
 
     def item_weight(self) -> tuple[Tensor, Tensor]: ...  # noqa: D102
 
@@ -134,7 +138,7 @@ def make_objective(
         ("lstm", "next_item"): next_item,
         ("bert4rec", "next_item"): cloze,
         ("lstm", "relevance"): relevance_sequences,
-        ("bert4rec", "relevance"): relevance_pairs,
+        ("bert4rec", "relevance"): relevance,
     }
     if (model, task) not in objectives:
         raise ConfigError(f"no objective for model {model!r} on task {task!r}")
@@ -162,13 +166,20 @@ def cloze(
     return _catalogue_loss(model, batch.tokens, batch.labels, batch, config, sampling)
 
 
+def relevance(model: Any, batch: Any, *, config: ObjectiveConfig) -> StepLoss:
+    """BERT4Rec: by the rows that its head has."""
+    judge = relevance_sequences if isinstance(batch, RelevanceSequenceBatch) else relevance_pairs
+    return judge(model, batch, config=config)
+
+
 def relevance_sequences(model: Model, batch: Any, *, config: ObjectiveConfig) -> StepLoss:
-    """LSTM: a positive and a negative item at every position with a positive.
+    """A positive and a negative item at every position with a positive.
 
     `batch` is a RelevanceSequenceBatch.
     """
     places_M = _places(batch.positives != PAD, batch.n_targets // 2)
-    users_MD = model(batch.inputs, _padded(places_M))[: len(places_M)]
+    prefixes = () if batch.prefixes is None else (batch.prefixes,)
+    users_MD = model(batch.inputs, _padded(places_M), *prefixes)[: len(places_M)]
     candidates_M2 = torch.stack([batch.positives, batch.negatives], dim=-1).flatten(0, 1)[places_M]
     logits_M2 = model.items.pair_scores(users_MD, candidates_M2).float()
     loss = binary_cross_entropy(logits_M2[:, 0], logits_M2[:, 1:]) / 2
@@ -176,7 +187,7 @@ def relevance_sequences(model: Model, batch: Any, *, config: ObjectiveConfig) ->
 
 
 def relevance_pairs(model: PairModel, batch: Any, *, config: ObjectiveConfig) -> StepLoss:
-    """BERT4Rec: rows with a candidate in the last place; `batch` is a RelevancePairBatch."""
+    """Rows with a candidate in the last place; `batch` is a RelevancePairBatch."""
     logits_R = model.pair_logits(batch.tokens).float()
     total = F.binary_cross_entropy_with_logits(logits_R, batch.labels, reduction="sum")
     return _step_loss(total / max(len(logits_R), 1), len(logits_R), model, config)

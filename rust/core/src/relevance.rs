@@ -1,8 +1,11 @@
 //! Rows of the relevance task: what was taken, against what was not.
 //!
-//! Two shapes serve two models. The LSTM judges a candidate after every step, so a window brings
-//! one positive and one negative for each step. `BERT4Rec` reads the candidate as the last token of
-//! its input, so each pair is two rows that differ in that token.
+//! Two shapes. A model that judges a candidate after every item that it reads has windows, with one
+//! positive and one negative for each item: the LSTM, and `BERT4Rec` with a prefix that it reads both
+//! ways. A `BERT4Rec` that reads the whole row both ways has each pair as two rows that differ in
+//! their last token.
+
+use std::ops::Range;
 
 use rayon::prelude::*;
 
@@ -20,6 +23,10 @@ use crate::{Error, PAD, Sequences};
 /// `first` holds, for each stored item, whether its user takes it for the first time there; a
 /// repeated target makes no pair, and both of its places are [`PAD`]. Returns the number of pairs.
 ///
+/// `prefixes` `[B]`, if given, gets how many of the inputs of each row are its prefix: drawn from 1 to
+/// all of them, 0 where there are none. Whoever reads a prefix both ways has seen what follows any
+/// item of it but the last, so the targets of those make no pair.
+///
 /// # Errors
 /// [`Error::Width`] for a window that does not fit, and what [`Rows::key`], [`Sequences::range`]
 /// and [`Sampler::draw`] refuse.
@@ -34,6 +41,7 @@ pub fn relevance_sequences_into(
     inputs: Out<i64>,
     positives: Out<i64>,
     negatives: Out<i64>,
+    prefixes: Option<Out<i64>>,
 ) -> Result<usize, Error> {
     check_first(sequences, first)?;
     sets.check_users(sequences)?;
@@ -48,30 +56,51 @@ pub fn relevance_sequences_into(
         read_ahead(taken);
         Ok((key, window, taken))
     };
-    crew.fill_found(
-        outputs,
-        row_bytes,
-        Marks::default,
-        find,
-        |marks, row, (key, window, taken), ((inputs, positives), negatives)| {
-            let items = &sequences.items()[window.clone()];
-            fits("inputs", row, items.len().saturating_sub(1), inputs.len())?;
-            write_front(sequences.items(), before_last(&window), PAD, inputs);
-            let count = positives_row(items, &first[window], positives);
-            let mut stream = rows.stream(key, Purpose::Negative);
-            let drawn = &mut negatives[..count];
-            sampler.fill(key.0, taken, marks, &mut stream, drawn)?;
-            negatives_row(count, positives, negatives);
-            Ok(count)
-        },
-    )
+    let fill = |marks: &mut Marks, row, found, outputs, prefix: Option<&mut i64>| {
+        let (key, window, taken): (_, Range<usize>, _) = found;
+        let ((inputs, positives), negatives): ((_, &mut [i64]), &mut [i64]) = outputs;
+        let items = &sequences.items()[window.clone()];
+        let n_inputs = items.len().saturating_sub(1);
+        fits("inputs", row, n_inputs, positives.len())?;
+        write_front(sequences.items(), before_last(&window), PAD, inputs);
+        let inner = prefix.map_or(0, |prefix| {
+            let length = prefix_length(n_inputs, rows.stream(key, Purpose::Prefix));
+            *prefix = length as i64;
+            length.saturating_sub(1)
+        });
+        let count = positives_row(items, &first[window], inner, positives);
+        let mut stream = rows.stream(key, Purpose::Negative);
+        let drawn = &mut negatives[..count];
+        sampler.fill(key.0, taken, marks, &mut stream, drawn)?;
+        negatives_row(count, positives, negatives);
+        Ok(count)
+    };
+    let Some(prefixes) = prefixes else {
+        let fill = |marks: &mut Marks, row, found, outputs| fill(marks, row, found, outputs, None);
+        return crew.fill_found(outputs, row_bytes, Marks::default, find, fill);
+    };
+    let (prefixes, _) = prefixes.beside(1, rows.len())?;
+    let fill = |marks: &mut Marks, row, found, (outputs, prefix)| {
+        fill(marks, row, found, outputs, Some(prefix))
+    };
+    let outputs = outputs.zip(prefixes.par_iter_mut());
+    crew.fill_found(outputs, row_bytes, Marks::default, find, fill)
 }
 
-/// A positive for each item but the first that is new to its user; returns how many.
+/// From 1 to `n_inputs`, each as likely; 0 where there are none.
 #[inline]
-fn positives_row(items: &[i32], first: &[u8], positives: &mut [i64]) -> usize {
-    let items = items.get(1..).unwrap_or_default();
-    let first = first.get(1..).unwrap_or_default();
+fn prefix_length(n_inputs: usize, mut stream: Stream) -> usize {
+    n_inputs.min(1 + stream.below(n_inputs as u64) as usize)
+}
+
+/// A positive for each item but the first ones, one and the `inner` ones of a prefix, that is new to
+/// its user; returns how many.
+#[inline]
+fn positives_row(items: &[i32], first: &[u8], inner: usize, positives: &mut [i64]) -> usize {
+    let items = items.get(1 + inner..).unwrap_or_default();
+    let first = first.get(1 + inner..).unwrap_or_default();
+    let (seen, positives) = positives.split_at_mut(inner);
+    seen.fill(PAD);
     let (targets, padding) = positives.split_at_mut(items.len());
     padding.fill(PAD);
     let mut count = 0usize;
@@ -210,10 +239,23 @@ mod tests {
             ([1, 0, 0, 0], [9, 9, 9, 9], [[PAD; 4], [PAD; 4]]),
         ] {
             let (mut positives, mut negatives) = ([9; 4], drawn);
-            let count = positives_row(&[1, 2, 1, 3], &first, &mut positives);
+            let count = positives_row(&[1, 2, 1, 3], &first, 0, &mut positives);
             assert_eq!(count, positives.iter().filter(|&&item| item != PAD).count());
             negatives_row(count, &positives, &mut negatives);
             assert_eq!([positives, negatives], wanted);
+        }
+    }
+
+    #[test]
+    fn what_a_prefix_shows_is_no_target() {
+        for (inner, wanted) in [
+            (0, [2, 5, 3, PAD]),
+            (1, [PAD, 5, 3, PAD]),
+            (2, [PAD, PAD, 3, PAD]),
+        ] {
+            let mut positives = [9; 4];
+            let count = positives_row(&[1, 2, 5, 3], &[1; 4], inner, &mut positives);
+            assert_eq!((positives, count), (wanted, 3 - inner));
         }
     }
 

@@ -21,6 +21,8 @@ pub enum Purpose {
     Negative = 4,
     /// Bootstrap resamples.
     Bootstrap = 5,
+    /// How much of a row is read both ways.
+    Prefix = 6,
 }
 
 const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;

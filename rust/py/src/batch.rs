@@ -140,7 +140,7 @@ fn fill_cloze<'py>(
 #[pyfunction]
 #[pyo3(signature = (
     items, starts, stops, first, set_offsets, set_members, users, ks, policy, width, stride,
-    n_items, popularity, seed, epoch, inputs, positives, negatives
+    n_items, popularity, seed, epoch, inputs, positives, negatives, prefixes=None
 ))]
 fn fill_relevance_sequences<'py>(
     py: Python<'py>,
@@ -162,6 +162,7 @@ fn fill_relevance_sequences<'py>(
     mut inputs: Rows2<'py>,
     mut positives: Rows2<'py>,
     mut negatives: Rows2<'py>,
+    mut prefixes: Option<PyReadwriteArray1<'py, i64>>,
 ) -> PyResult<usize> {
     let sequences = sequences(&items, &starts, &stops)?;
     let first = slice("first", &first)?;
@@ -172,9 +173,14 @@ fn fill_relevance_sequences<'py>(
     let inputs = out("inputs", &mut inputs)?;
     let positives = out("positives", &mut positives)?;
     let negatives = out("negatives", &mut negatives)?;
+    let prefixes = prefixes.as_mut();
+    let prefixes = prefixes
+        .map(|array| out_column("prefixes", array))
+        .transpose()?;
     pool::run_batch(py, |crew| {
         relevance::relevance_sequences_into(
-            crew, &sequences, first, &sets, &rows, &windows, &sampler, inputs, positives, negatives,
+            crew, &sequences, first, &sets, &rows, &windows, &sampler, inputs, positives,
+            negatives, prefixes,
         )
     })
 }

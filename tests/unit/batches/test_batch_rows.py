@@ -111,6 +111,18 @@ def test_relevance_sequences_pair_each_positive_with_a_negative():
     assert batch.n_targets == 4
 
 
+def test_a_row_with_a_prefix_has_pairs_from_its_last_item_on():
+    many = Sequences.from_lists([[5, 6, 7, 8]] * 50)
+    rows = RelevanceSequenceRows(many, Negatives(many, 9), SHORT, prefixes=True)
+    batch = only_batch(rows, batch_size=50)
+    lengths = batch.prefixes.tolist()
+    assert set(lengths) == {1, 2, 3}
+    for length, positives in zip(lengths, batch.positives.tolist(), strict=True):
+        assert positives == [0] * (length - 1) + [6, 7, 8][length - 1 :] + [0]
+    assert ((batch.negatives > 0) == (batch.positives > 0)).all()
+    assert batch.n_targets == 2 * (batch.positives > 0).sum()
+
+
 def test_an_item_taken_before_is_no_positive():
     again = Sequences.from_lists([[5, 6, 5]])
     batch = only_batch(RelevanceSequenceRows(again, Negatives(again, 9), SHORT))

@@ -200,7 +200,7 @@ def test_relevance_by_the_lstm_is_narrower_where_histories_are_short(
     monkeypatch, bounds, repeats, sizes
 ):
     for name, value in bounds.items():
-        monkeypatch.setattr(f"seqrec.experiment.config.{name}", value)
+        monkeypatch.setattr(f"seqrec.experiment.defaults.{name}", value)
     split = dataclasses.replace(LARGE, filter_seen=not repeats)
     config, origins = resolve({"asked": {"model": "lstm", "task": "relevance"}}, split)
     lstm = config.lstm
@@ -221,7 +221,7 @@ def test_relevance_by_the_lstm_is_narrower_where_histories_are_short(
 def test_short_histories_and_few_actions_are_learned_from_prefixes(monkeypatch, bounds, windows):
     assert LARGE.train.n_events == 100_000
     for name, value in bounds.items():
-        monkeypatch.setattr(f"seqrec.experiment.config.{name}", value)
+        monkeypatch.setattr(f"seqrec.experiment.defaults.{name}", value)
     run, _ = resolve({"asked": {"model": "bert4rec", "task": "next_item"}}, LARGE)
     assert run.windows.windows == windows
     found = run.bert4rec.hidden_size, run.cloze.last_only_prob, run.start.biases
@@ -250,16 +250,37 @@ def test_targets_of_prefixes_are_smoothed_where_nobody_takes_an_item_twice(
     assert (run.windows.windows, run.objective.label_smoothing) == ("prefixes", smoothing)
 
 
-@pytest.mark.parametrize(
-    ("longest", "repeats", "dropout"), [(100, False, 0.5), (100, True, 0.3), (99, False, 0.3)]
-)
+@pytest.mark.parametrize(("repeats", "dropout"), [(False, 0.5), (True, 0.3)])
 def test_relevance_by_bert4rec_drops_more_of_short_histories_without_repeats(
-    monkeypatch, longest, repeats, dropout
+    monkeypatch, repeats, dropout
 ):
-    monkeypatch.setattr("seqrec.experiment.config.SHORT_HISTORY", longest)
+    monkeypatch.setattr("seqrec.experiment.defaults.SHORT_HISTORY", 100)
     split = dataclasses.replace(LARGE, filter_seen=not repeats)
     config, _ = resolve({"asked": {"model": "bert4rec", "task": "relevance"}}, split)
-    assert config.bert4rec.dropout == dropout
+    assert (config.bert4rec.relevance_head, config.bert4rec.dropout) == ("pooled", dropout)
+
+
+@pytest.mark.parametrize(
+    ("asked", "head", "batch_size"),
+    [
+        ({}, "last", 64),
+        ({"bert4rec": {"relevance_head": "pooled"}}, "pooled", 256),
+        ({"relevance": {"targets_per_user": 4}}, "pooled", 256),
+    ],
+)
+def test_the_last_item_judges_for_bert4rec_where_histories_are_long(asked, head, batch_size):
+    config, origins = resolve({"asked": {"model": "bert4rec", "task": "relevance"} | asked}, LARGE)
+    assert (config.bert4rec.relevance_head, config.training.batch_size) == (head, batch_size)
+    assert (config.relevance is None) == (head == "last")
+    assert (origins.get("bert4rec.relevance_head") == "default for this data") == (not asked)
+
+
+def test_the_head_of_the_last_item_brings_its_defaults_to_any_data():
+    asked = {"model": "bert4rec", "task": "relevance", "bert4rec": {"relevance_head": "last"}}
+    config, _ = resolve({"asked": asked | {"windows": {"windows": "last"}}})
+    assert (config.training.batch_size, config.windows.windows) == (64, "last")
+    with pytest.raises(ConfigError, match=r"table \[relevance\] .* relevance_head 'last'"):
+        resolve({"asked": asked | {"relevance": {"targets_per_user": 4}}})
 
 
 @pytest.mark.parametrize("model", ["lstm", "bert4rec"])
@@ -273,15 +294,15 @@ def test_large_data_moves_the_defaults_of_both_models(model):
 def test_a_published_recipe_leaves_no_option_to_the_data_or_the_machine(
     monkeypatch, recipe, longest
 ):
-    monkeypatch.setattr("seqrec.experiment.config.SHORT_HISTORY", longest)
-    monkeypatch.setattr("seqrec.experiment.config.has_bf16", lambda _: True)
+    monkeypatch.setattr("seqrec.experiment.defaults.SHORT_HISTORY", longest)
+    monkeypatch.setattr("seqrec.experiment.defaults.has_bf16", lambda _: True)
     tables = {"recipe": read_toml(recipe)}
     assert resolve(tables, LARGE)[0] == resolve(tables)[0]
 
 
 @pytest.mark.parametrize("native", [True, False])
 def test_a_machine_that_has_bfloat16_trains_in_it(monkeypatch, native):
-    monkeypatch.setattr("seqrec.experiment.config.has_bf16", lambda _: native)
+    monkeypatch.setattr("seqrec.experiment.defaults.has_bf16", lambda _: native)
     asked = {"asked": {"model": "lstm", "task": "next_item"}}
     config, origins = resolve(asked, LARGE)
     assert config.training.precision == ("bf16" if native else "fp32")
@@ -291,21 +312,21 @@ def test_a_machine_that_has_bfloat16_trains_in_it(monkeypatch, native):
 
 def test_the_precision_is_that_of_the_device_that_is_asked_for(monkeypatch):
     seen = []
-    monkeypatch.setattr("seqrec.experiment.config.has_bf16", lambda device: seen.append(device))
+    monkeypatch.setattr("seqrec.experiment.defaults.has_bf16", lambda device: seen.append(device))
     asked = {"model": "lstm", "task": "next_item", "training": {"device": "cpu"}}
     resolve({"asked": asked}, LARGE)
     assert seen == [torch.device("cpu")]
 
 
 def test_a_precision_that_is_asked_for_wins_over_that_of_the_machine(monkeypatch):
-    monkeypatch.setattr("seqrec.experiment.config.has_bf16", lambda _: True)
+    monkeypatch.setattr("seqrec.experiment.defaults.has_bf16", lambda _: True)
     asked = {"model": "lstm", "task": "next_item", "training": {"precision": "fp32"}}
     config, origins = resolve({"asked": asked}, LARGE)
     assert (config.training.precision, origins["training.precision"]) == ("fp32", "asked")
 
 
 def test_prefixes_that_are_asked_for_bring_their_defaults(monkeypatch):
-    monkeypatch.setattr("seqrec.experiment.config.MOST_PREFIXES", 0)
+    monkeypatch.setattr("seqrec.experiment.defaults.MOST_PREFIXES", 0)
     asked = {"windows": {"windows": "prefixes"}, "training": {"epochs": 2}}
     run, _ = resolve({"asked": {"model": "bert4rec", "task": "next_item", **asked}}, LARGE)
     assert (run.bert4rec.hidden_size, run.training.epochs) == (256, 2)

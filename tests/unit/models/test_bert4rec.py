@@ -6,7 +6,7 @@ import torch.nn.functional as F
 
 from seqrec.errors import ConfigError, DataError
 from seqrec.models import BERT4Rec, BERT4RecConfig
-from seqrec.models.bert4rec import Layer
+from seqrec.models.transformer import Layer
 
 N, MASK = 9, 10
 SMALL = {"hidden_size": 8, "num_layers": 2, "num_heads": 2, "max_seq_len": 12}
@@ -25,8 +25,7 @@ def bert4rec(task="next_item", **options) -> BERT4Rec:
 
 def hidden(model, tokens) -> torch.Tensor:
     """The last layer's vectors [B, L, D]."""
-    positions = model._position_vectors(tokens.shape[1])
-    return model._encode(tokens, model.items(tokens) + positions)
+    return model._encode(tokens, model._placed(model.items(tokens)))
 
 
 def test_shapes():
@@ -46,7 +45,7 @@ def test_vectors_at_places_are_those_of_the_whole():
 
 
 @pytest.mark.parametrize("task", ["next_item", "relevance"])
-@pytest.mark.parametrize("head", ["inside", "pooled"])
+@pytest.mark.parametrize("head", ["inside", "pooled", "last"])
 def test_more_padding_changes_nothing(task, head):
     model = bert4rec(task, relevance_head=head)
     tokens, candidates = torch.tensor([[1, 2, 3], [0, 0, 4]]), torch.tensor([[5, 6], [7, 8]])
@@ -85,7 +84,13 @@ def test_a_row_of_padding_is_finite_and_so_are_its_gradients(task):
 
 @pytest.mark.parametrize("width", [0, 3])
 @pytest.mark.parametrize(
-    ("task", "head"), [("next_item", "inside"), ("relevance", "inside"), ("relevance", "pooled")]
+    ("task", "head"),
+    [
+        ("next_item", "inside"),
+        ("relevance", "inside"),
+        ("relevance", "pooled"),
+        ("relevance", "last"),
+    ],
 )
 def test_an_empty_history_has_finite_scores(width, task, head):
     model = bert4rec(task, relevance_head=head)
@@ -121,7 +126,9 @@ def test_a_row_longer_than_max_seq_len_is_refused():
 
 def test_pair_scores_are_entries_of_the_next_scores():
     tokens, candidates = torch.tensor([[1, 2, 3], [0, 0, 4]]), torch.tensor([[9, 1], [2, 3]])
-    for model in (bert4rec(), bert4rec("relevance", relevance_head="pooled")):
+    heads = ("pooled", "last")
+    models = [bert4rec(), *(bert4rec("relevance", relevance_head=head) for head in heads)]
+    for model in models:
         expected = model.score_next(tokens).gather(1, candidates - 1)
         torch.testing.assert_close(model.score_pairs(tokens, candidates), expected)
 
@@ -158,6 +165,62 @@ def test_pooled_the_logit_is_the_mean_of_the_history_against_the_candidate():
     expected = user @ vectors[4] + biases[4]
     rows = torch.tensor([[0, 2, 3, 5], [0, 2, 3, 6]])
     torch.testing.assert_close(model.pair_logits(rows)[0], expected)
+
+
+def last_head(**options) -> BERT4Rec:
+    return bert4rec("relevance", relevance_head="last", **options)
+
+
+def test_the_last_item_meets_the_candidates_with_the_mean_of_the_history():
+    model, tokens = last_head(), torch.tensor([[0, 2, 3]])
+    mean = (model.items.weight[2] + model.items.weight[3]) / 2
+    user = model.user_norm(hidden(model, tokens)[0, -1] + 0.5 * 8**0.5 * mean)
+    expected = F.linear(user, *model.item_weight())
+    torch.testing.assert_close(model.score_next(tokens)[0], expected)
+
+
+def test_a_history_of_padding_leaves_the_biases():
+    model, biases = last_head(), last_head().item_weight()[1].expand(2, N)
+    for width in (0, 3):
+        assert torch.equal(model.score_next(torch.zeros(2, width, dtype=torch.int64)), biases)
+
+
+def test_what_stands_behind_a_prefix_is_as_a_history_up_to_there():
+    model, tokens = last_head(num_layers=1), torch.tensor([[1, 2, 3, 4, 5]])
+    users = model(tokens, None, torch.tensor([3]))
+    for stop in (
+        3,
+        4,
+        5,
+    ):  # one layer reads the items alone, so how those saw each other is all one
+        torch.testing.assert_close(users[0, stop - 1], model(tokens[:, :stop])[0, -1])
+
+
+@pytest.mark.parametrize("prefix", [1, 3, 5])
+def test_no_place_from_the_last_of_the_prefix_on_sees_a_later_item(prefix):
+    model, tokens = last_head(), torch.tensor([[1, 2, 3, 4, 5]])
+    users = model(tokens, None, torch.tensor([prefix]))
+    for place in range(prefix - 1, 5):
+        changed = tokens.clone()
+        changed[:, place + 1 :] = 9
+        found = model(changed, None, torch.tensor([prefix]))
+        torch.testing.assert_close(found[0, place], users[0, place])
+
+
+def test_a_prefix_is_read_both_ways():
+    model, tokens = last_head(), torch.tensor([[1, 2, 3, 4, 5]])
+    one, three = (model(tokens, None, torch.tensor([n])) for n in (1, 3))
+    assert not torch.allclose(one[0, 0], three[0, 0])
+    changed = model(torch.tensor([[1, 2, 9, 4, 5]]), None, torch.tensor([3]))
+    assert not torch.allclose(changed[0, 0], three[0, 0])
+    torch.testing.assert_close(model(tokens, None, torch.tensor([5])), model(tokens))
+
+
+def test_the_padding_behind_a_prefix_changes_nothing():
+    model, prefixes = last_head(), torch.tensor([2])
+    users = model(torch.tensor([[1, 2, 3]]), None, prefixes)
+    padded = model(torch.tensor([[1, 2, 3, 0, 0]]), None, prefixes)
+    torch.testing.assert_close(padded[:, :3], users, rtol=1e-5, atol=1e-6)
 
 
 def test_a_candidate_inside_cannot_score_the_catalogue():
@@ -299,6 +362,8 @@ def test_the_names_of_the_weights_are_stable():
     assert set(bert4rec("relevance", relevance_head="pooled").state_dict()) == (
         shared | {"items.bias"}
     )
+    user = {"items.bias", "mean_weight", "user_norm.weight", "user_norm.bias"}
+    assert set(last_head().state_dict()) == (shared - {"positions"} | user)
     assert set(bert4rec("relevance", relevance_head="inside").state_dict()) == (
         shared | {"candidate_type", "relevance.weight", "relevance.bias"}
     )

@@ -7,6 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from seqrec.batches import RelevanceSequenceBatch
 from seqrec.errors import ConfigError
 from seqrec.models import LSTM, BERT4Rec, BERT4RecConfig, LSTMConfig
 from seqrec.training.objectives import ObjectiveConfig, Sampling, make_objective
@@ -14,18 +15,28 @@ from seqrec.training.objectives import ObjectiveConfig, Sampling, make_objective
 N, MASK = 9, 10
 NEGATIVES = 6  # of a full batch
 CELLS = [(model, task) for model in ("lstm", "bert4rec") for task in ("next_item", "relevance")]
+CELLS.append(("bert4rec, last", "relevance"))
 
 
 def new_model(name, task, head="inside"):
     torch.manual_seed(0)
     if name == "lstm":
         return LSTM(N, LSTMConfig(embedding_dim=8, hidden_size=6, dropout=0.0, output_dropout=0.0))
+    head = "last" if name == "bert4rec, last" else head
     options = BERT4RecConfig(hidden_size=8, dropout=0.0, max_seq_len=6, relevance_head=head)
     return BERT4Rec(N, options, task)
 
 
 def new_batch(name, task, negatives=None):
     """Two rows; the second has two items."""
+    if name == "bert4rec, last":
+        return RelevanceSequenceBatch(
+            inputs=torch.tensor([[1, 2, 3], [4, 0, 0]]),
+            positives=torch.tensor([[0, 3, 4], [5, 0, 0]]),
+            negatives=torch.tensor([[0, 7, 9], [8, 0, 0]]),
+            prefixes=torch.tensor([2, 1]),
+            n_targets=6,
+        )
     return SimpleNamespace(**{
         ("lstm", "next_item"): {
             "inputs": torch.tensor([[1, 2, 3], [4, 0, 0]]),
@@ -43,6 +54,7 @@ def new_batch(name, task, negatives=None):
             "inputs": torch.tensor([[1, 2, 3], [4, 0, 0]]),
             "positives": torch.tensor([[2, 0, 4], [5, 0, 0]]),
             "negatives": torch.tensor([[7, 0, 9], [8, 0, 0]]),
+            "prefixes": None,
             "n_targets": 6,
         },
         ("bert4rec", "relevance"): {
@@ -61,7 +73,7 @@ def step(model, name, task, batch, **options):
     config = ObjectiveConfig(**{"loss": loss_of(task)} | options)
     uniform = -torch.log(torch.tensor(float(N)))
     sampling = Sampling(log_q=lambda ids: uniform.expand(ids.shape), negatives=NEGATIVES)
-    return make_objective(config, name, task, sampling=sampling)(model, batch)
+    return make_objective(config, name.split(",")[0], task, sampling=sampling)(model, batch)
 
 
 def test_lstm_next_item_is_cross_entropy_at_every_target():
@@ -87,6 +99,18 @@ def test_lstm_relevance_judges_positive_and_negative_where_there_is_a_positive()
     loss = step(model, "lstm", "relevance", batch)
     logits = F.linear(model(batch.inputs), *model.item_weight())
     pairs = [(0, 0, 2, 1.0), (0, 0, 7, 0.0), (0, 2, 4, 1.0), (0, 2, 9, 0.0), (1, 0, 5, 1.0),
+             (1, 0, 8, 0.0)]  # fmt: skip
+    at = torch.stack([logits[row, position, item - 1] for row, position, item, _ in pairs])
+    labels = torch.tensor([label for *_, label in pairs])
+    torch.testing.assert_close(loss.value, F.binary_cross_entropy_with_logits(at, labels))
+    assert loss.targets == 6
+
+
+def test_the_last_item_judges_from_the_end_of_the_prefix_on():
+    model, batch = (new("bert4rec, last", "relevance") for new in (new_model, new_batch))
+    loss = step(model, "bert4rec, last", "relevance", batch)
+    logits = F.linear(model(batch.inputs, None, batch.prefixes), *model.item_weight())
+    pairs = [(0, 1, 3, 1.0), (0, 1, 7, 0.0), (0, 2, 4, 1.0), (0, 2, 9, 0.0), (1, 0, 5, 1.0),
              (1, 0, 8, 0.0)]  # fmt: skip
     at = torch.stack([logits[row, position, item - 1] for row, position, item, _ in pairs])
     labels = torch.tensor([label for *_, label in pairs])
@@ -192,7 +216,7 @@ def test_a_batch_without_targets_has_no_loss_and_finite_gradients(name, task):
     for tensor in ("labels", "targets"):
         if task == "next_item" and hasattr(batch, tensor):
             setattr(batch, tensor, torch.full_like(getattr(batch, tensor), -100))
-    if (name, task) == ("lstm", "relevance"):
+    if hasattr(batch, "positives"):
         batch.positives = torch.zeros_like(batch.positives)
     if (name, task) == ("bert4rec", "relevance"):
         batch.tokens, batch.labels = batch.tokens[:0], batch.labels[:0]
@@ -209,16 +233,17 @@ def test_a_batch_without_targets_has_no_loss_and_finite_gradients(name, task):
 @pytest.mark.parametrize("repeats", [1, 12])
 def test_a_cpu_is_asked_for_few_numbers_of_places(name, task, repeats, monkeypatch):
     model, batch, asked = new_model(name, task), new_batch(name, task), []
-    for field, value in vars(batch).items():
-        if value is not None:
-            setattr(
-                batch, field, value * repeats if field == "n_targets" else value.repeat(repeats, 1)
-            )
+    fields = batch.__slots__ if isinstance(batch, RelevanceSequenceBatch) else list(vars(batch))
+    for field in fields:
+        value = getattr(batch, field)
+        if isinstance(value, torch.Tensor):
+            setattr(batch, field, torch.cat([value] * repeats))
+    batch.n_targets *= repeats
     forward = model.forward
     monkeypatch.setattr(
         model,
         "forward",
-        lambda tokens, places: asked.append(len(places)) or forward(tokens, places),
+        lambda tokens, places, *more: asked.append(len(places)) or forward(tokens, places, *more),
     )
     repeated = step(model, name, task, batch)
     assert asked == [-(-repeated.targets // (32 * (1 + (task == "relevance")))) * 32]

@@ -180,7 +180,7 @@ def test_best_recipe_has_the_values_of_the_best_and_the_length_of_the_recipe(sea
 
 
 def test_best_recipe_has_the_precision_that_the_machine_chose(search, monkeypatch):
-    monkeypatch.setattr("seqrec.experiment.config.has_bf16", lambda _: True)
+    monkeypatch.setattr("seqrec.experiment.defaults.has_bf16", lambda _: True)
     table = {k: v for k, v in LAYERS["recipe"]["training"].items() if k != "precision"}
     found = search(ToyRuns([0.3]), layers={"recipe": {**LAYERS["recipe"], "training": table}})
     assert config.read_toml(found.recipe)["training"]["precision"] == "bf16"
