@@ -95,7 +95,8 @@ def whole_folder(
             yield new
             _seal(new, kind)
             keep_mode(folder, new)
-            _take_place(new, folder)
+            refuse_occupied(folder, kind, replace=replace)  # writing takes time
+            _take_place(new, folder, replace=replace)
     except OSError as error:
         if isinstance(error, ResourceError):  # of a file in it, by a name that nobody will find
             raise ResourceError(str(error).replace(str(new), str(folder))) from error
@@ -268,9 +269,9 @@ def _entry(path: Path) -> dict[str, Any]:
     return {"bytes": path.stat().st_size, "sha256": digest(path)}
 
 
-def _take_place(new: Path, folder: Path) -> None:
+def _take_place(new: Path, folder: Path, *, replace: bool) -> None:
     old = _old(folder)
-    if folder.exists():
+    if replace and folder.exists():  # else it is empty: the system replaces that, and nothing else
         _discard(old, folder)  # a writer was killed before it did
         folder.rename(old)
     replaced = old.stat() if old.exists() else None

@@ -149,3 +149,28 @@ def test_what_another_writer_has_moved_is_left_to_it(tmp_path, monkeypatch):
     write(folder, "newest", replace=True)
     assert text_of(folder) == "newest"
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_folder_that_appears_while_another_is_written_stays(tmp_path):
+    writing = whole_folder(tmp_path / "a", THING)
+    (writing.__enter__() / "a.txt").write_text("mine")
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "thesis.txt").write_text("theirs")
+    with pytest.raises(ResourceError, match="/a exists already"):
+        writing.__exit__(None, None, None)
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["thesis.txt"]
+
+
+def test_a_folder_that_appears_at_the_last_moment_stays(tmp_path, monkeypatch):
+    def appear(folder, kind, *, replace):
+        refuse(folder, kind, replace=replace)
+        if any(tmp_path.iterdir()):  # the second time, beside what was written
+            (tmp_path / "a").mkdir()
+            (tmp_path / "a" / "thesis.txt").write_text("theirs")
+
+    refuse = folders.refuse_occupied
+    monkeypatch.setattr(folders, "refuse_occupied", appear)
+    with pytest.raises(ResourceError, match=r"cannot write .*/a: "):
+        write(tmp_path / "a")
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["thesis.txt"]

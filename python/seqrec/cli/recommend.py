@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from seqrec.data import Vocabulary
+    from seqrec.data import Dataset, Vocabulary
     from seqrec.data.roles import Columns
 
 
@@ -122,6 +122,13 @@ def _write(frame: pd.DataFrame, out: Path | None) -> None:
         typer.echo(
             f"{skipped:,} events with items that the model does not know were skipped", err=True
         )
+    empty = frame.attrs["empty_lists"]
+    if empty:
+        typer.echo(
+            f"{empty:,} histories get no item: all that may be recommended is excluded, or has "
+            "been seen (--keep-seen lets that in)",
+            err=True,
+        )
     if out is None:
         typer.echo(frame.to_csv(index=False), nl=False)
         return
@@ -183,7 +190,6 @@ def _read_sequences(
     import numpy as np
 
     from seqrec.data import Interactions
-    from seqrec.errors import DataError
 
     log = Interactions.from_file(
         str(path), user_col=columns.user, item_col=columns.item, time_col=columns.time
@@ -191,12 +197,36 @@ def _read_sequences(
     dataset = log.prepare()
     texts = [str(raw) for raw in dataset.item_ids.decode(np.arange(dataset.n_items)).tolist()]
     ids = [_id_of(text, item_ids) for text in texts]
-    if unknown == "error" and None in ids:
-        first = texts[ids.index(None)]
-        raise DataError(f"{path}: item {first!r} is unknown to the model, whose items are integers")
+    if unknown == "error":
+        _refuse_unknown(path, dataset, texts, ids, item_ids)
     rows = [
         [ids[item - 1] for item in dataset.sequences.user(user)] for user in range(dataset.n_users)
     ]
     histories = [[raw for raw in row if raw is not None] for row in rows]
     lost = sum(row.count(None) for row in rows)
     return dataset.user_ids.decode(np.arange(dataset.n_users)), histories, lost
+
+
+def _refuse_unknown(
+    path: Path, dataset: Dataset, texts: list[str], ids: list[Any], item_ids: Vocabulary
+) -> None:
+    """Raises DataError for the first item that the model does not know, with a user who took it."""
+    import numpy as np
+
+    from seqrec.data.vocabulary import UNKNOWN
+    from seqrec.errors import DataError
+
+    typed = np.array([raw is not None for raw in ids], dtype=bool)
+    codes = np.full(len(ids), UNKNOWN, dtype=np.int32)
+    codes[typed] = item_ids.encode([raw for raw in ids if raw is not None])
+    lost = np.flatnonzero(codes == UNKNOWN)
+    if len(lost):
+        event = int((dataset.sequences.items == lost[0] + 1).argmax())
+        (user,) = np.flatnonzero(
+            (dataset.sequences.starts <= event) & (event < dataset.sequences.stops)
+        )
+        (label,) = dataset.user_ids.decode(np.array([user]))
+        kind = "" if typed[lost[0]] else ", whose items are integers"
+        raise DataError(
+            f"{path}: item {texts[lost[0]]!r} of user {label!r} is unknown to the model{kind}"
+        )

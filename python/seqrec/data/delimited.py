@@ -202,6 +202,7 @@ def read_header(path: Path, sep: str) -> tuple[int, tuple[str, ...]]:
     """(line where it ends, fields) of the first line that is not empty."""
     reader = csv.reader(io.StringIO(_head(path), newline=""), delimiter=sep)
     names = next(filter(None, reader), [])
+    _check_encoding(path, reader.line_num, names)
     return reader.line_num, tuple(names)
 
 
@@ -223,6 +224,16 @@ def _line_of(path: Path, layout: Layout, row: int) -> int:
     return next(itertools.islice(_records(path, layout), row + skipped, None))[0]
 
 
+def _check_encoding(path: Path, line: int, fields: list[str]) -> None:
+    for place, field in enumerate(fields, start=1):
+        if any("\udc80" <= char <= "\udcff" for char in field):
+            shown = field.encode("utf-8", "surrogateescape")[:80]
+            raise DataError(
+                f"{path}, line {line}: field {place} is no UTF-8: {shown!r}; "
+                "convert the file to UTF-8"
+            )
+
+
 def _diagnosis(path: Path, layout: Layout, width: int, error: Exception) -> DataError:
     """What is wrong with a file that Arrow refused, and in which line."""
     line = 0
@@ -230,13 +241,9 @@ def _diagnosis(path: Path, layout: Layout, width: int, error: Exception) -> Data
         for line, fields in _records(path, layout):
             if len(fields) != width:
                 return DataError(f"{path}, line {line}: {len(fields)} fields, but {width} expected")
-            for place, field in enumerate(fields, start=1):
-                if any("\udc80" <= char <= "\udcff" for char in field):
-                    shown = field.encode("utf-8", "surrogateescape")[:80]
-                    return DataError(
-                        f"{path}, line {line}: field {place} is no UTF-8: {shown!r}; "
-                        "convert the file to UTF-8"
-                    )
+            _check_encoding(path, line, fields)
+    except DataError as problem:
+        return problem
     except csv.Error as problem:
         return DataError(f"{path}, line {line + 1}: {problem}")
     if not layout.names and line == read_header(path, layout.sep)[0]:  # Arrow wants its end of line

@@ -20,6 +20,7 @@ from seqrec.errors import ConfigError, DataError
 from seqrec.evaluation.metrics import probability
 from seqrec.evaluation.scorers import host_scores
 from seqrec.experiment.scorer import ModelPairScorer, ModelScorer
+from seqrec.tokens import PAD
 
 BATCH_USERS = 256
 BATCH_SCORES = 2**26  # of a batch at most: 256 MiB
@@ -150,7 +151,7 @@ def top_items(
     check(is_whole and k >= 1, "k", k, "an integer, at least 1")
     check(isinstance(filter_seen, bool | np.bool_), "filter_seen", filter_seen, "True or False")
     k = min(int(k), len(item_ids))  # nobody gets more, and memory is not asked for it
-    tables, step = [], _batch_users(len(item_ids))
+    tables, empty, step = [], 0, _batch_users(len(item_ids))
     for at in range(0, len(queries.labels), step):
         users = np.arange(at, min(at + step, len(queries.labels)), dtype=np.int32)
         s = queries.sequences
@@ -158,11 +159,13 @@ def top_items(
         items, best = _core.top_k(
             scores, k, s.items, s.starts, s.stops, users, filter_seen, exclude
         )
+        empty += int((items == PAD).all(axis=1).sum())
         tables.append(_table(queries.labels[users], items, best, log_total, item_ids))
     if not tables:
         raise DataError("nobody to recommend to: no users and no sequences were given")
     result = pd.concat(tables, ignore_index=True)
     result.attrs["unknown_items"] = queries.unknown_items
+    result.attrs["empty_lists"] = empty
     return result
 
 

@@ -186,7 +186,8 @@ class Run:
             candidates: raw ids of the only items to rank. BERT4Rec with its relevance head inside
                 judges given candidates only, so it needs them.
             unknown: what to do with items that the model does not know: "skip" them (the frame's
-                `attrs["unknown_items"]` counts) or "error".
+                `attrs["unknown_items"]` counts) or "error". How many histories have no item left to
+                recommend is in `attrs["empty_lists"]`.
 
         Returns:
             A frame; `probability` is the softmax over the catalogue (next item) or the sigmoid

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from seqrec.errors import ConfigError, InterruptedRunError
+from seqrec.errors import CheckpointError, ConfigError, InterruptedRunError
 from seqrec.training.artifact import Artifact, check_state, load_artifact, save_artifact
 from seqrec.training.config import TrainConfig
 from seqrec.training.device import preserved
@@ -286,6 +286,7 @@ class Run:
         if self.folder is None:
             self.best = {name: tensor.clone() for name, tensor in weights.items()}
         elif self.ranks.writes:
+            self.journal.sync()  # another run may have taken the folder since
             training = {
                 "step": self.state.step,
                 "monitor": self.config.monitor,
@@ -340,9 +341,20 @@ class Run:
         weights = self.best
         if self.folder is not None:
             self.ranks.wait()
-            source = self.folder / BEST
-            weights = load_artifact(source).tensors["model"]
-            check_state(self.model, weights, source=str(source))
+            weights = self._own_best(self.folder / BEST)
         assert weights is not None
         self.model.load_state_dict(weights)
         self.model.eval()
+
+    def _own_best(self, source: Path) -> Mapping[str, Tensor]:
+        """The weights that `_keep_best` wrote, unless somebody has put others in their place."""
+        best, step = load_artifact(source), self.state.stop.best_step or self.state.step
+        kept = best.documents["training"]["step"]
+        if kept != step:
+            raise CheckpointError(
+                f"{source} has the weights of step {kept}, and this run's are of step {step}: "
+                "another run has written there"
+            )
+        weights = best.tensors["model"]
+        check_state(self.model, weights, source=str(source))
+        return weights

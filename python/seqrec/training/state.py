@@ -217,12 +217,18 @@ def check_same_run(saved: Artifact, identity: Mapping[str, Any], source: Path) -
     Raises:
         CheckpointError: naming every option that differs, with both values.
     """
-    wrong = differences(saved.documents["identity"], identity)
+    wrong = differences(*(_by_option(tables) for tables in (saved.documents["identity"], identity)))
     if wrong:
         raise CheckpointError(
             f"{source} is the state of another run: {'; '.join(wrong)}. Resume with what it was "
             "begun with, or choose another folder"
         )
+
+
+def _by_option(identity: Mapping[str, Any]) -> dict[str, Any]:
+    """The identity of a run with its options by the names that one sets them by."""
+    tables = dict(identity)
+    return tables | tables.pop("config", {}) | {"training": tables.pop("train", {})}
 
 
 def warn_other_environment(saved: Artifact, now: Mapping[str, Any], source: Path) -> None:

@@ -80,7 +80,23 @@ def test_text_that_is_unknown_is_named_where_that_is_an_error(of_integers, recom
     log = log_of(tmp_path, "1", "new")
     code, _, said = recommend(of_integers, "--sequences", log, "--unknown", "error")
     assert code == 3
-    assert "log.csv: item 'new' is unknown to the model, whose items are integers" in said
+    assert (
+        "log.csv: item 'new' of user 'u1' is unknown to the model, whose items are integers" in said
+    )
+
+
+def test_an_item_that_is_unknown_is_named_with_its_user(of_strings, recommend, tmp_path):
+    log = log_of(tmp_path, "1", "2", "B7", "b7")
+    code, _, said = recommend(of_strings, "--sequences", log, "--unknown", "error")
+    assert code == 3
+    assert "log.csv: item 'b7' of user 'u1' is unknown to the model\n" in said
+
+
+def test_a_history_without_an_item_left_is_counted(of_strings, recommend):
+    asked = ("--sequence", "1", "--sequence", "2", "--candidates", "1", "--filter-seen")
+    code, frame, said = recommend(of_strings, *asked)
+    assert (code, frame.user_id.tolist()) == (0, [1])
+    assert said.startswith("1 histories get no item: all that may be recommended is excluded, or")
 
 
 def test_integers_of_a_parquet_file_are_read_too(of_strings, recommend, tmp_path):

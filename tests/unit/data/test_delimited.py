@@ -153,6 +153,12 @@ def test_a_quote_inside_a_field_is_text(tmp_path):
     assert rows(read(tmp_path, 'user_id,item_id\n1,5" disk\n')) == [(1, '5" disk')]
 
 
+def test_a_header_that_is_no_utf8_says_so(tmp_path):
+    (tmp_path / "log.csv").write_bytes(b"K\xe4ufer,item_id\n1,2\n")
+    with pytest.raises(DataError, match=r"line 1: field 1 is no UTF-8: b'K\\xe4ufer'; convert"):
+        Interactions.from_csv(tmp_path / "log.csv", user_col="Käufer")
+
+
 def test_bytes_that_are_no_utf8_name_their_line(tmp_path):
     with pytest.raises(DataError, match=r"line 3: field 2 is no UTF-8: b'caf\\xe9'"):
         read(tmp_path, b"user_id,item_id\n1,a\n2,caf\xe9\n")

@@ -7,8 +7,9 @@ import shutil
 import pytest
 import torch
 
-from seqrec.errors import InterruptedRunError, ResourceError
-from unit.training.tiny_run import run
+from seqrec.errors import CheckpointError, InterruptedRunError, ResourceError
+from seqrec.training import load_artifact, save_artifact
+from unit.training.tiny_run import TinyStream, run
 
 
 def test_watcher_is_told_what_the_history_keeps(tmp_path):
@@ -41,3 +42,26 @@ def test_a_run_whose_folder_is_taken_away_ends_and_names_it(tmp_path, replaced):
 
     with pytest.raises(ResourceError, match=r"run/log\.jsonl was removed or replaced"):
         run(tmp_path / "run", watch=remove)
+
+
+def test_a_run_whose_folder_was_taken_leaves_no_best_in_it(tmp_path):
+    def take(epoch, step):
+        if (epoch, step) == (1, 1):
+            shutil.rmtree(tmp_path / "run")
+            (tmp_path / "run").mkdir()
+            (tmp_path / "run/log.jsonl").touch()
+
+    with pytest.raises(ResourceError, match="was removed or replaced"):
+        run(tmp_path / "run", stream=TinyStream([5, 4], at_step=take))
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["log.jsonl"]
+
+
+def test_weights_that_somebody_else_wrote_as_the_best_are_not_taken_for_the_run_s(tmp_path):
+    def write(evaluation):
+        if evaluation.epoch == 3:
+            best = load_artifact(tmp_path / "run/best")
+            other = {**best.documents, "training": {**best.documents["training"], "step": 999}}
+            save_artifact(tmp_path / "run/best", best.tensors, other)
+
+    with pytest.raises(CheckpointError, match=r"run/best has the weights of step 999, and .* 14"):
+        run(tmp_path / "run", watch=write)
