@@ -20,7 +20,7 @@ from seqrec.bench import growth as growing
 from seqrec.bench import result as documents
 from seqrec.bench.plot import plot_growth, plot_rates
 from seqrec.bench.render import render, summary
-from seqrec.bench.result import BASE
+from seqrec.bench.result import BASE, EPOCHS
 
 ROOT = Path(__file__).parents[1]
 RATES, GROWTH = "benchmarks", "growth"
@@ -74,7 +74,7 @@ def headline(results: list[Results]) -> list[Results]:
 
 
 def _is_shown(row: Row, shape: str, cases: dict[str, str]) -> bool:
-    own = row.contender != BASE and row.contender.startswith(BASE)
+    own = row.contender not in (BASE, EPOCHS) and row.contender.startswith(BASE)
     return row.shape == shape and cases.get(row.job) == row.case and not own
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from seqrec.bench.growth import Curve
 from seqrec.bench.render import groups, quantity, ratio_text, title
-from seqrec.bench.result import BASE, Results, Row
+from seqrec.bench.result import BASE, EPOCHS, Results, Row
 from seqrec.figures import empty_figure, save_figure
 
 OURS, OTHERS = "#b5452c", "#8a97a6"
@@ -56,7 +56,7 @@ def plot_growth(curves: Sequence[Curve], path: Path) -> None:
 def _points(axes: Any, document: Results, rows: list[Row]) -> None:
     names = [f"{row.contender} {row.version}".strip() for row in rows]
     rates = [row.rate or 0.0 for row in rows]
-    colours = [OURS if row.contender == BASE else OTHERS for row in rows]
+    colours = [OURS if row.contender in (BASE, EPOCHS) else OTHERS for row in rows]
     places = range(len(rows))
     spread = [
         [max(0.0, rate - (row.low or rate)) for row, rate in zip(rows, rates, strict=True)],
@@ -72,7 +72,8 @@ def _points(axes: Any, document: Results, rows: list[Row]) -> None:
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.set_title(title(rows[0]), fontsize=9, loc="left")
     for place, row in enumerate(rows):
-        ratio = "" if row.contender == BASE else ratio_text(document.ratio(row))
+        ours = row.contender in (BASE, EPOCHS)
+        ratio = "" if ours else ratio_text(document.ratio(row))
         text = quantity(rates[place]) + (f"   (seqrec: {ratio})" if ratio else "")
         axes.annotate(
             text, (row.high or rates[place], place), xytext=(6, 0), textcoords="offset points",

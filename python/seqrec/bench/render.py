@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from seqrec.bench.result import BASE, Results, Row
+from seqrec.bench.result import BASE, EPOCHS, Results, Row
 
 TITLES = {
     "cloze": "Cloze batch",
@@ -96,7 +96,7 @@ def _table(document: Results, rows: list[Row], style: str) -> str:
 
 def _line(document: Results, row: Row) -> tuple[str, ...]:
     spread = "" if row.low is None or row.high is None else _span(row.low, row.high)
-    ratio = "" if row.contender == BASE else ratio_text(document.ratio(row))
+    ratio = "" if row.contender in (BASE, EPOCHS) else ratio_text(document.ratio(row))
     return (
         row.contender,
         row.version,
@@ -129,15 +129,18 @@ def summary(results: Sequence[Results]) -> str:
     """One Markdown table of all runs: seqrec's rate, and how many times slower everybody else is.
 
     The same work in several documents is one line; each ratio is to seqrec in its own run, and the
-    rate is that of the first document that has one.
+    rates are those of the first document that has them.
     """
     lines: dict[tuple[str, str, str], list[tuple[float, str]]] = {}
     first: dict[tuple[str, str, str], Row] = {}
+    epochs: dict[tuple[str, str, str], str] = {}
     for document in results:
         for row in document.rows:
             ratio = document.ratio(row)
             if row.contender == BASE and row.rate:
                 first.setdefault(row.group, row)
+            elif row.contender == EPOCHS and row.rate:
+                epochs.setdefault(row.group, f"; whole epochs {quantity(row.rate)}")
             elif ratio is not None:
                 lines.setdefault(row.group, []).append((ratio, row.contender))
     table = ["| work | seqrec | times as fast as |", "|---|---:|---|"]
@@ -146,5 +149,6 @@ def summary(results: Sequence[Results]) -> str:
             f"{name} {ratio_text(ratio)}" for ratio, name in sorted(lines.get(group, []))
         )
         name = title(ours).rpartition(" (")[0]
-        table.append(f"| {name} | {quantity(ours.rate or 0)} {ours.unit} | {others} |")
+        rate = f"{quantity(ours.rate or 0)} {ours.unit}{epochs.get(group, '')}"
+        table.append(f"| {name} | {rate} | {others} |")
     return "\n".join(table)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
@@ -59,6 +60,20 @@ def test_the_figures_of_both_pages_are_written_between_their_markers(project):
     assert readme.endswith("\nafter\n")
     assert (readme + page).count("old") == 2
     assert (project / "docs/performance.png").exists()
+
+
+def test_ratios_are_to_whole_epochs_where_those_of_others_are(project):
+    rows = [
+        dataclasses.replace(RESULTS.rows[0], job="cloze", contender=name, rate=rate)
+        for name, rate in (("seqrec", 30.0), ("seqrec, BatchStream", 20.0), ("RecBole", 10.0))
+    ]
+    peers = dataclasses.replace(RESULTS, rows=rows)
+    write_results(project / "benches/results/peers.json", peers)
+    script("tables").main(["--root", str(project), "--no-plot"])
+    readme, page = ((project / name).read_text() for name in ("README.md", "docs/performance.md"))
+    assert "| Cloze batch, films | 30 rows/s; whole epochs 20 | RecBole 2 x |" in readme
+    assert "| RecBole | 1 | 10 | 2 x as fast |" in page
+    assert page.count("x as fast") == 2  # and numba's
 
 
 def test_curves_of_growth_are_written_beside_them(project):
