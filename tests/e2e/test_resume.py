@@ -8,7 +8,7 @@ import signal
 import pytest
 
 from seqrec.batches import BatchStream
-from seqrec.errors import InterruptedRunError
+from seqrec.errors import CheckpointError, InterruptedRunError
 from seqrec.experiment import fit
 from seqrec.training import load_artifact
 
@@ -39,8 +39,32 @@ def test_resumed_run_has_the_bytes_of_the_unbroken(tmp_path, split, quick, model
     with pytest.raises(InterruptedRunError):
         fit(model, split, task=task, config=config, folder=tmp_path / "broken")
     fit(model, split, task=task, config=config, folder=tmp_path / "broken", resume=True)
+    assert_same(tmp_path / "unbroken", tmp_path / "broken")
+
+
+def test_a_run_is_resumed_with_its_own_options(tmp_path, split, quick, request):
+    config = quick("bert4rec")
+    config["training"] = {**config["training"], "log_every": 3, "seed": 8}
+    config["windows"] = {"max_seq_len": 7}
+    begun = {"task": "relevance", "config": config}
+    fit("bert4rec", split, **begun, folder=tmp_path / "unbroken")
+    request.getfixturevalue("terminated")
+    with pytest.raises(InterruptedRunError):
+        fit("bert4rec", split, **begun, folder=tmp_path / "broken")
+    with pytest.raises(CheckpointError, match=r"training\.seed was 8 and is 9"):
+        fit("bert4rec", split, seed=9, folder=tmp_path / "broken", resume=True)
+    run = fit("bert4rec", split, folder=tmp_path / "broken", resume=True)
+    assert (run.config.task, run.origins["training.seed"]) == ("relevance", f"run {run.folder}")
+    assert_same(tmp_path / "unbroken", tmp_path / "broken")
+    assert repr(run) == (
+        f"Run(bert4rec on relevance, {split.dataset.n_items} items, completed, {run.folder})"
+    )
+
+
+def assert_same(unbroken, broken):
+    """All tensors of both parts have the same bytes."""
     for part in ("best", "last"):
-        whole, resumed = (load_artifact(tmp_path / run / part) for run in ("unbroken", "broken"))
+        whole, resumed = (load_artifact(run / part) for run in (unbroken, broken))
         for stem, named in whole.tensors.items():
             for name, tensor in named.items():
                 other = resumed.tensors[stem][name]

@@ -40,7 +40,9 @@ def train(
         float | None, typer.Option(help="Train so many minutes at most; the report follows.")
     ] = None,
     settings: Settings = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on where the run stopped.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on where the run stopped, with its options.")
+    ] = False,
     overwrite: Overwrite = False,
     print_config: Annotated[
         bool, typer.Option("--print-config", help="Print every option and its origin, and stop.")
@@ -54,7 +56,7 @@ def train(
     wait_briefly()
     from seqrec import config
     from seqrec.data import Dataset
-    from seqrec.experiment import fit_layers, resolve
+    from seqrec.experiment import begun_with, fit_layers, resolve
     from seqrec.experiment.config import to_toml
     from seqrec.training import launched_ranks, state_to_resume
 
@@ -67,6 +69,7 @@ def train(
     }
     cell = {"model": model and model.value, "task": task and task.value}
     layers = {
+        f"run {out}": begun_with(out) if resume else {},
         f"recipe {recipe}": config.read_toml(recipe) if recipe else {},
         "flag": {
             **{key: value for key, value in cell.items() if value is not None},

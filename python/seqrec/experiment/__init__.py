@@ -5,7 +5,7 @@ from seqrec.experiment.cells import MODELS, TASKS
 from seqrec.experiment.config import RunConfig, resolve
 from seqrec.experiment.fit import fit, fit_layers, refit
 from seqrec.experiment.ledger import readings
-from seqrec.experiment.loading import load
+from seqrec.experiment.loading import begun_with, load
 from seqrec.experiment.run import Run
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "TASKS",
     "Run",
     "RunConfig",
+    "begun_with",
     "fit",
     "fit_layers",
     "load",

@@ -40,6 +40,7 @@ from seqrec.experiment.artifact import (
     new_model,
 )
 from seqrec.experiment.config import RunConfig, resolve
+from seqrec.experiment.loading import begun_with
 from seqrec.experiment.run import Run
 from seqrec.experiment.scorer import ModelPairScorer, ModelScorer, max_history
 from seqrec.models import LSTM, BERT4Rec
@@ -105,7 +106,7 @@ def fit(
         config: nested tables, as {"lstm": {"hidden_size": 512}}.
         recipe: TOML file.
         folder: where the run is kept; without one it lives in memory until `Run.save`.
-        resume: go on with the run that stopped in `folder`.
+        resume: go on with the run that stopped in `folder`; options that are not given are its.
         overwrite: begin anew where `folder` holds a run; its ledger stays.
 
     Raises:
@@ -122,13 +123,15 @@ def fit(
         "patience": patience, "seed": seed, "device": device,
     }  # fmt: skip
     tables = {"training": _given(training), "windows": _given({"max_seq_len": max_seq_len})}
+    place = _place(folder)
     layers = {
         "default": {"task": "next_item"},
+        f"run {place}": begun_with(place) if resume and place else {},
         f"recipe {recipe}": configs.read_toml(Path(recipe)) if recipe else {},
         "config": _plain(config or {}),
         "argument": {**_given({"model": model, "task": task}), **tables},
     }
-    return fit_layers(layers, split, folder=_place(folder), resume=resume, overwrite=overwrite)
+    return fit_layers(layers, split, folder=place, resume=resume, overwrite=overwrite)
 
 
 def _place(folder: str | Path | None) -> Path | None:

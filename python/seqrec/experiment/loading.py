@@ -25,8 +25,27 @@ from seqrec.training import (
     load_document,
     open_state,
     plain_tensors,
+    state_to_resume,
 )
 from seqrec.training.journal import LOG
+
+
+def begun_with(folder: Path) -> dict[str, Any]:
+    """The options of the run whose state is in a folder, as tables; none without a state.
+
+    Those that a run may be resumed with others of, such as threads, are left out.
+
+    Raises:
+        CheckpointError: if the state is damaged.
+    """
+    state = state_to_resume(folder, resume=True)
+    if state is None:
+        return {}
+    identity = load_document(state, "identity")
+    try:
+        return {**identity["config"], "training": identity["train"]}
+    except (KeyError, TypeError):
+        raise CheckpointError(f"{state} does not hold the state of a run") from None
 
 
 def load(folder: str | Path, *, dataset: Dataset | None = None, device: str = "auto") -> Run:

@@ -63,6 +63,11 @@ class Run:
     training: TrainResult | None = None
     noted_readings: int = 0
 
+    def __repr__(self) -> str:
+        place = "" if self.folder is None else f", {self.folder}"
+        cell = f"{self.config.model} on {self.config.task}"
+        return f"Run({cell}, {len(self.item_ids):,} items, {self.status}{place})"
+
     def evaluate(self, part: str = "valid", *, per_user: str | Path | None = None) -> Report:
         """Metrics on a part with 95 % intervals over users, and the protocol they follow.
 
