@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,16 @@ def _interrupts_are_heard() -> None:
     """A shell that starts the tests in the background ignores SIGINT on their behalf."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture
+def no_thread_starts(monkeypatch) -> None:
+    """What a limit on processes does, for want of one that a test can set: root has none."""
+
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
 
 
 @pytest.fixture(scope="session")

@@ -69,15 +69,33 @@ class InterruptedRunError(SeqrecError):
 
 @contextmanager
 def named_out_of_memory() -> Iterator[None]:
-    """Raises `OutOfMemoryError` for whatever says within it that memory ran out."""
+    """Raises `OutOfMemoryError` for whatever says within it that memory ran out.
+
+    And `ResourceError` for a thread that is refused, which may be for want of memory, too.
+    """
     try:
-        yield
+        with named_refused_thread():
+            yield
     except (MemoryError, RuntimeError) as error:
         if not _is_out_of_memory(error):
             raise
         said = str(error).partition("\n")[0]
         raise OutOfMemoryError(
             f"out of memory: {said}; ask for less, such as smaller batches"
+        ) from error
+
+
+@contextmanager
+def named_refused_thread() -> Iterator[None]:
+    """Raises `ResourceError` where the system refuses to start a thread of Python within it."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "can't start new thread" not in str(error):
+            raise
+        raise ResourceError(
+            "the system starts no more threads: raise the limit on processes (ulimit -u, or that "
+            "of the container) or on memory (ulimit -v)"
         ) from error
 
 

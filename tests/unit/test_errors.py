@@ -6,7 +6,13 @@ import pickle
 
 import pytest
 
-from seqrec.errors import InterruptedRunError, OutOfMemoryError, named_out_of_memory
+from seqrec.errors import (
+    InterruptedRunError,
+    OutOfMemoryError,
+    ResourceError,
+    named_out_of_memory,
+    named_refused_thread,
+)
 
 
 def test_an_error_with_its_signal_goes_through_a_pool():
@@ -31,6 +37,15 @@ def test_memory_that_runs_out_is_an_error_of_ours(error):
     assert (caught.value.exit_code, caught.value.__cause__) == (5, error)
 
 
-def test_another_error_stays_what_it_is():
-    with pytest.raises(RuntimeError, match=r"^shapes do not fit$"), named_out_of_memory():
+@pytest.mark.parametrize("named", [named_out_of_memory, named_refused_thread])
+def test_a_thread_that_the_system_refuses_is_an_error_of_ours(named):
+    error = RuntimeError("can't start new thread")
+    with pytest.raises(ResourceError, match="starts no more threads") as caught, named():
+        raise error
+    assert (caught.value.exit_code, caught.value.__cause__) == (5, error)
+
+
+@pytest.mark.parametrize("named", [named_out_of_memory, named_refused_thread])
+def test_another_error_stays_what_it_is(named):
+    with pytest.raises(RuntimeError, match=r"^shapes do not fit$"), named():
         raise RuntimeError("shapes do not fit")

@@ -16,7 +16,7 @@ from queue import SimpleQueue
 from typing import Generic, TypeVar
 
 from seqrec.batches.buffers import Buffers
-from seqrec.errors import ResourceError
+from seqrec.errors import ResourceError, named_refused_thread
 
 T = TypeVar("T")
 
@@ -31,6 +31,9 @@ class Prefetch(Generic[T]):
         fill: makes one step in the given buffers; runs in the thread.
         steps: which steps, in order.
         buffers: what goes round, RING of them; nobody else may write to them until `close`.
+
+    Raises:
+        ResourceError: if the system starts no thread.
     """
 
     def __init__(
@@ -54,7 +57,8 @@ class Prefetch(Generic[T]):
         )
         # Runs at the latest when the interpreter leaves, before it pulls the ground from under us.
         self._stop = weakref.finalize(self, _stop, stopped, self._free, self._thread)
-        self._thread.start()
+        with named_refused_thread():
+            self._thread.start()
 
     def get(self) -> tuple[T, Buffers] | None:
         """The next step and the buffers it lies in; None after the last.
@@ -115,6 +119,7 @@ def _stop(
 ) -> None:
     stopped.set()
     free.put(None)
-    # The garbage collector may run this in the thread itself, which then ends by the event.
-    if thread is not threading.current_thread():
+    # The garbage collector may run this in the thread itself, which then ends by the event; and a
+    # thread that the system refused has not begun.
+    if thread.is_alive() and thread is not threading.current_thread():
         thread.join()

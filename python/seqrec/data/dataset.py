@@ -22,7 +22,7 @@ from seqrec.data.audit import build_audit, fingerprint
 from seqrec.data.sequences import Sequences
 from seqrec.data.split import Split, SplitName, global_time, leave_one_out
 from seqrec.data.vocabulary import Vocabulary, load_array
-from seqrec.errors import DataError
+from seqrec.errors import DataError, named_refused_thread
 from seqrec.files import read_json, write_json
 from seqrec.folder import Entries, Kind, read_folder, whole_folder
 
@@ -76,6 +76,9 @@ class Dataset:
             user_ids: raw ids of the user codes.
             item_ids: raw ids of the item codes.
             removed: what was removed from the source, for the audit.
+
+        Raises:
+            ResourceError: if the system starts no thread.
         """
         user_codes = np.flatnonzero(np.diff(offsets))
         item_codes = np.flatnonzero(count_codes(items, len(item_ids)))
@@ -84,7 +87,8 @@ class Dataset:
         offsets = np.append(offsets[user_codes], offsets[-1:])
         kept_users, kept_items = user_ids.subset(user_codes), item_ids.subset(item_codes)
         ids = look_up(places, items)
-        with ThreadPoolExecutor(max_workers=1) as beside:  # hashing lets go of the interpreter
+        # Hashing lets go of the interpreter.
+        with named_refused_thread(), ThreadPoolExecutor(max_workers=1) as beside:
             digest = beside.submit(fingerprint, offsets, ids, times, kept_users, kept_items)
             unnamed = cls(ids, offsets, times, kept_users, kept_items, audit={}, fingerprint="")
             audit = build_audit(unnamed, removed)

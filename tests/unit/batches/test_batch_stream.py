@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import itertools
 import os
 import pickle
@@ -216,6 +217,13 @@ def test_an_epoch_that_is_never_read_starts_no_thread():
     epoch = BatchStream(ROWS, 4, 5, prefetch=True).epoch(0)
     assert not prefetch_threads()
     epoch.close()
+
+
+@pytest.mark.usefixtures("no_thread_starts")
+def test_a_thread_that_the_system_refuses_is_an_error_of_ours():
+    with pytest.raises(ResourceError, match="starts no more threads"):
+        next(BatchStream(ROWS, 4, 5, prefetch=True).epoch(0))
+    gc.collect()
 
 
 @pytest.mark.parametrize("prefetch", [True, False])

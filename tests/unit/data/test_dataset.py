@@ -189,3 +189,10 @@ def test_the_fingerprint_sees_items_times_and_raw_ids(make_log):
         make_log((1, 5), (1, 6)),
     ]
     assert len({log.prepare().fingerprint for log in logs}) == len(logs)
+
+
+def test_a_thread_that_the_system_refuses_is_an_error_of_ours(make_log, request):
+    log = make_log((1, 5), (1, 6))
+    request.getfixturevalue("no_thread_starts")
+    with pytest.raises(ResourceError, match="starts no more threads"):
+        log.prepare()
