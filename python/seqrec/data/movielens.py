@@ -7,6 +7,7 @@ for research, without redistribution or commercial use unless GroupLens permits 
 from __future__ import annotations
 
 import hashlib
+import http.client
 import shutil
 import tempfile
 import urllib.error
@@ -22,8 +23,8 @@ from seqrec.config import check
 from seqrec.data.delimited import Layout, read_delimited, read_header
 from seqrec.data.roles import Columns
 from seqrec.data.tables import RawTable
-from seqrec.errors import DataError, ResourceError
-from seqrec.files import whole_file
+from seqrec.errors import DataError, ResourceError, SeqrecError
+from seqrec.files import refuse_place, whole_file
 
 SERVER = "https://files.grouplens.org/datasets/movielens"
 LICENCE = (
@@ -42,6 +43,12 @@ _LAYOUTS = {
     "ratings.csv": (Layout(sep=","), _CSV_COLUMNS),
 }
 FILES = tuple(_LAYOUTS)
+
+# What urllib raises for a server, a network, an address or a proxy that is not as it should be.
+_REFUSALS = (
+    urllib.error.URLError, TimeoutError, ConnectionError, http.client.HTTPException,
+    ValueError,  # a length that is no number, brackets that stay open
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,14 +115,15 @@ def download(
 
     Raises:
         ConfigError: for an unknown name.
-        ResourceError: if the server or the disk refuses.
+        ResourceError: if the server or the disk refuses, or this Python cannot unpack what came.
         DataError: if what came is damaged.
     """
     check(name in RELEASES, "name", name, f"one of {', '.join(RELEASES)}")
     release = RELEASES[name]
     target = Path(folder) / release.member
-    if target.exists():
+    if target.is_file():
         return target
+    refuse_place(target)
     address = f"{server}/{name}.zip"
     check(address.startswith(("https://", "http://")), "server", server, "an http(s) address")
     try:
@@ -126,13 +134,12 @@ def download(
             if digest != wanted:
                 raise DataError(f"{address} is damaged: its MD5 is {digest}, not {wanted}")
             _extract(archive, release.member, target, address)
-    except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
-        raise ResourceError(
-            f"cannot download {address}: {getattr(error, 'reason', error)}"
-        ) from None
+    except SeqrecError:
+        raise
+    except _REFUSALS as error:
+        reason = getattr(error, "reason", error)
+        raise ResourceError(f"cannot download {address}: {reason}") from error
     except OSError as error:
-        if isinstance(error, ResourceError):
-            raise
         raise ResourceError(f"cannot write {target}: {error.strerror or error}") from None
     return target
 
@@ -166,3 +173,5 @@ def _extract(archive: BinaryIO, member: str, target: Path, address: str) -> None
             shutil.copyfileobj(source, file, 1 << 20)
     except (zipfile.BadZipFile, KeyError, zlib.error, EOFError) as error:
         raise DataError(f"{address} is no archive with {member}: {error}") from None
+    except RuntimeError as error:  # it is encrypted, or compressed in another way
+        raise ResourceError(f"cannot unpack {address}: {error}") from error

@@ -1,5 +1,8 @@
 import hashlib
 import io
+import re
+import socket
+import struct
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -170,6 +173,72 @@ def test_an_answer_cut_short_is_refused(tmp_path):
     content = archive(**{"ml-1m__ratings.dat": DAT})
     with pytest.raises(ResourceError, match=r"cannot download"):
         fetch(tmp_path, content, promised=len(content) + 10)
+
+
+@contextmanager
+def answering(answer: bytes) -> Iterator[str]:
+    """A server that says these bytes to whoever asks, whether they are HTTP or not."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve() -> None:
+            asked, _ = listening.accept()
+            with asked:
+                asked.recv(1 << 16)
+                asked.sendall(answer)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (b"SSH-2.0-OpenSSH_9.2\r\n", "SSH-2.0-OpenSSH_9.2"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: abc\r\n\r\nx", "'abc'"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nx", "IncompleteRead"),
+    ],
+)
+def test_an_answer_that_is_no_download_is_refused(tmp_path, answer, said):
+    with (
+        answering(answer) as server,
+        pytest.raises(ResourceError, match=rf"cannot download {server}/ml-1m\.zip: .*{said}"),
+    ):
+        download("ml-1m", tmp_path, server=server)
+    assert not [p for p in tmp_path.rglob("*") if p.is_file()]
+
+
+@pytest.mark.parametrize(
+    "server", ["http://127.0.0.1:abc", "http://127.0.0.1:99999", "http://[::1"]
+)
+def test_an_address_that_cannot_be_is_refused(tmp_path, server):
+    with pytest.raises(ResourceError, match=re.escape(f"cannot download {server}/ml-1m.zip: ")):
+        download("ml-1m", tmp_path, server=server)
+
+
+def of_another_kind(content: bytes, *, flags: int = 0, method: int = zipfile.ZIP_DEFLATED) -> bytes:
+    """The archive, whose first member says in both its headers that it is packed like that."""
+    changed = bytearray(content)
+    for header, place in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        struct.pack_into("<HH", changed, content.index(header) + place, flags, method)
+    return bytes(changed)
+
+
+@pytest.mark.parametrize(
+    ("packed", "said"), [({"flags": 1}, "is encrypted"), ({"method": 97}, "not supported")]
+)
+def test_an_archive_that_python_cannot_unpack_is_named(tmp_path, packed, said):
+    content = of_another_kind(archive(**{"ml-1m__ratings.dat": DAT}), **packed)
+    with pytest.raises(ResourceError, match=rf"cannot unpack http://.*/ml-1m\.zip: .*{said}"):
+        fetch(tmp_path, content)
+    assert not [p for p in tmp_path.rglob("*") if p.is_file()]
+
+
+def test_a_folder_in_the_place_of_the_file_is_refused(tmp_path):
+    (tmp_path / RELEASES["ml-1m"].member).mkdir(parents=True)
+    with pytest.raises(ResourceError, match=r"ratings\.dat is a folder"):
+        download("ml-1m", tmp_path, server="http://127.0.0.1:1")
 
 
 def test_an_unknown_release_names_the_known(tmp_path):
