@@ -166,6 +166,17 @@ def test_an_error_that_nobody_reads_has_its_code_all_the_same(tmp_path):
     assert done.returncode == 3
 
 
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [(["nosuch"], 2), (["train", "--nosuch"], 2), ([], 2), (["card", "x"], 4)],
+)
+def test_an_error_that_cannot_be_written_has_its_code_all_the_same(arguments, code, tmp_path):
+    command = [*PROGRAM, *arguments]
+    with open("/dev/full", "w") as full:  # noqa: PTH123
+        done = subprocess.run(command, cwd=tmp_path, stderr=full, timeout=60)
+    assert done.returncode == code
+
+
 @pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
 def test_a_command_whose_output_is_closed_does_its_work(closed, tmp_path):
     log, told = tmp_path / "log.csv", tmp_path / "told"

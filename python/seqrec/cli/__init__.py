@@ -11,6 +11,7 @@ import io
 import os
 import signal
 import sys
+from collections.abc import Callable
 from itertools import pairwise
 from types import FrameType
 from typing import TextIO
@@ -138,8 +139,7 @@ def run(arguments: list[str]) -> int:
             raise
         return _complain(str(error), error.exit_code)
     except UsageError as error:
-        error.show()
-        return 2
+        return _tell(error.show, 2)
     except (typer.Abort, KeyboardInterrupt):
         return _complain("interrupted", 130)
     except _Terminated:
@@ -172,8 +172,13 @@ def _discard(stream: TextIO) -> None:
 
 
 def _complain(message: str, code: int) -> int:
+    return _tell(lambda: print(f"seqrec: error: {message}", file=sys.stderr, flush=True), code)
+
+
+def _tell(say: Callable[[], None], code: int) -> int:
+    """Says on stderr why the command ends with that code."""
     try:
-        print(f"seqrec: error: {message}", file=sys.stderr, flush=True)
+        say()
     except OSError:  # nobody reads it, and the code is as good
         _discard(sys.stderr)
     return code
