@@ -147,7 +147,8 @@ def test_a_finished_run_is_not_trained_over(place):
 TRAIN = ["train", "data", "--model", "lstm", "--task", "next_item", *QUICK]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.usefixtures("hangups_are_heard")
 def test_a_stopped_training_is_saved_and_exits_with_the_code_of_its_signal(
     place, monkeypatch, number
 ):

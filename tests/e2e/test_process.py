@@ -109,23 +109,27 @@ def test_output_that_does_not_fit_is_an_error(options, tmp_path):
 
 
 STOPPED_WHILE_IT_WRITES = f"""
-import os, signal
+import os, sys
 from seqrec import folder
 
 seal = folder._seal
-folder._seal = lambda *arguments: (os.kill(os.getpid(), signal.SIGTERM), seal(*arguments))
+number = int(sys.argv.pop(1))
+folder._seal = lambda *arguments: (os.kill(os.getpid(), number), seal(*arguments))
 {MAIN}
 """
 
 
-def test_a_command_that_is_terminated_leaves_nothing_half_written(tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.usefixtures("hangups_are_heard")
+def test_a_command_that_is_terminated_leaves_nothing_half_written(tmp_path, number):
     log = "user_id,item_id\n" + "".join(f"{row % 3},{row}\n" for row in range(12))
     (tmp_path / "log.csv").write_text(log)
-    command = [sys.executable, "-c", STOPPED_WHILE_IT_WRITES, "prepare", "log.csv", "--out", "data"]
+    program = [sys.executable, "-c", STOPPED_WHILE_IT_WRITES, str(int(number))]
+    command = [*program, "prepare", "log.csv", "--out", "data"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (
-        128 + signal.SIGTERM,
-        "seqrec: error: stopped by SIGTERM\n",
+        128 + number,
+        f"seqrec: error: stopped by {number.name}\n",
     )
     assert [path.name for path in tmp_path.iterdir()] == ["log.csv"]
 
@@ -146,7 +150,8 @@ sys.meta_path.insert(0, Watch())
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.usefixtures("hangups_are_heard")
 def test_a_signal_while_a_library_is_imported_ends_the_command(tmp_path, number):
     log = pa.table({"user_id": [1, 1, 1], "item_id": [2, 3, 4]})
     pq.write_table(log, tmp_path / "log.parquet")

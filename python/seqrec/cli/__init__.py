@@ -1,8 +1,8 @@
 """The command line `seqrec`: one file a verb, each a thin shell over the library.
 
 Nothing heavy is imported before a command runs, so that `--help` answers at once. Exit codes:
-0 done, 1 a defect of ours, 2 options, 3 data, 4 checkpoint, 5 resources, 130 SIGINT, 141 SIGPIPE,
-143 SIGTERM.
+0 done, 1 a defect of ours, 2 options, 3 data, 4 checkpoint, 5 resources, 129 SIGHUP, 130 SIGINT,
+141 SIGPIPE, 143 SIGTERM.
 """
 
 from __future__ import annotations
@@ -86,20 +86,25 @@ def _root(
 
 def main() -> None:
     """Runs the command line and exits with the code that the outcome deserves."""
-    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-        signal.signal(signal.SIGTERM, _terminate)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, _terminate)
     _open_closed_streams()
     sys.stdout = _buffered(sys.stdout)
     sys.exit(run(sys.argv[1:]))
 
 
 class _Terminated(SystemExit):
-    """SIGTERM came."""
+    """SIGTERM came, or SIGHUP: the terminal was closed."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(128 + number)
+        self.signal = signal.Signals(number)
 
 
 def _terminate(number: int, _frame: FrameType | None) -> None:
     """Ends the command as Ctrl-C does: what was begun beside its final name is removed."""
-    raise _Terminated(128 + number)
+    raise _Terminated(number)
 
 
 def _open_closed_streams() -> None:
@@ -142,8 +147,8 @@ def run(arguments: list[str]) -> int:
         return _tell(error.show, 2)
     except (typer.Abort, KeyboardInterrupt):
         return _complain("interrupted", 130)
-    except _Terminated:
-        return _complain("stopped by SIGTERM", 128 + signal.SIGTERM)
+    except _Terminated as error:
+        return _complain(f"stopped by {error.signal.name}", 128 + error.signal)
     except (BrokenPipeError, SystemExit):
         # The reader of our output has gone, as `head` does: nobody is left to tell. (Where that
         # comes to light inside a command, typer exits.)

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM as a request that the loop answers between two steps."""
+"""SIGINT, SIGTERM and SIGHUP as a request that the loop answers between two steps."""
 
 from __future__ import annotations
 
@@ -11,15 +11,19 @@ from typing import Any
 
 from seqrec.errors import InterruptedRunError
 
+_HEARD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_ENDED = 128  # what an exit code has above the number of a signal
+
 
 class Interrupts:
-    """Within it a first SIGINT or SIGTERM is only noted; a second SIGINT stops at once.
+    """Within it a first SIGINT, SIGTERM or SIGHUP is only noted; a second SIGINT stops at once.
 
     Handlers can only be set in the main thread: elsewhere signals keep their meaning. A signal that
-    is ignored, as in a background job, stays ignored.
+    is ignored, as in a background job or under nohup, stays ignored.
 
     Attributes:
-        requested: number of the signal that came, else 0.
+        requested: number of the signal that came, else 0. That of SIGHUP is its exit code, 129: its
+            own, 1, is what the loop has for a time that is up.
     """
 
     def __init__(self) -> None:
@@ -29,7 +33,7 @@ class Interrupts:
 
     def __enter__(self) -> Interrupts:
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in _HEARD:
                 if signal.getsignal(number) is not signal.SIG_IGN:
                     self._before[number] = signal.signal(number, self._note)
         return self
@@ -56,7 +60,7 @@ class Interrupts:
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
         again = self.requested == signal.SIGINT == number
-        self.requested = number
+        self.requested = _ENDED + number if number == signal.SIGHUP else number
         if again:
             raise KeyboardInterrupt
         if self._at_once:
@@ -65,5 +69,5 @@ class Interrupts:
 
 def interrupted(number: int, then: str = "; resume to go on") -> InterruptedRunError:
     """The error that ends what got this signal; `then` says where that was, and how to go on."""
-    name = signal.Signals(number).name
-    return InterruptedRunError(f"stopped by {name}{then}", signal_number=number)
+    came = signal.Signals(number % _ENDED)
+    return InterruptedRunError(f"stopped by {came.name}{then}", signal_number=came)

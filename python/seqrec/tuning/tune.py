@@ -107,7 +107,7 @@ def tune(
     Raises:
         ConfigError: for an option that does not exist or fit, or if optuna is not installed.
         CheckpointError: if the folder holds another search.
-        InterruptedRunError: on SIGINT or SIGTERM, after the state of the trial was saved.
+        InterruptedRunError: on SIGINT, SIGTERM or SIGHUP, after the state of the trial was saved.
     """
     for name, value in (("trials", trials), ("prune_after", prune_after)):
         configs.check(value >= 1, name, value, "at least 1")

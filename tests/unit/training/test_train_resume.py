@@ -71,7 +71,8 @@ def test_resumed_twice_within_an_epoch_equals_unbroken(tmp_path, unbroken):
 
 
 @pytest.mark.parametrize("place", [(0, 0), (0, 4), (1, 2), (2, 4)])
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.usefixtures("hangups_are_heard")
 def test_signal_finishes_the_step_saves_and_resumes(tmp_path, unbroken, place, number):
     with pytest.raises(InterruptedRunError) as caught:
         run(tmp_path, stream=signalling_at(*place, number))
@@ -80,16 +81,18 @@ def test_signal_finishes_the_step_saves_and_resumes(tmp_path, unbroken, place, n
     assert saved_state(tmp_path) == unbroken
 
 
-def test_signal_during_validation_stops_it_at_once(tmp_path, unbroken):
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.usefixtures("hangups_are_heard")
+def test_signal_during_validation_stops_it_at_once(tmp_path, unbroken, number):
     def validate(model):
         if not already:
             already.append(True)
-            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), number)
             pytest.fail("validation went on after the signal")
         return tiny_run.validate(model)
 
     already: list[bool] = []
-    with pytest.raises(InterruptedRunError):
+    with pytest.raises(InterruptedRunError, match=f"stopped by {number.name}; resume"):
         run(tmp_path, validate=validate)
     run(tmp_path, validate=validate, resume=True)
     assert saved_state(tmp_path) == unbroken
@@ -106,10 +109,18 @@ def test_second_sigint_stops_at_once_and_keeps_the_last_state(tmp_path):
     assert load_artifact(tmp_path / "last").documents["state"]["step"] == 5
 
 
+@pytest.mark.usefixtures("hangups_are_heard")
+def test_a_hangup_that_is_ignored_stays_ignored(tmp_path, unbroken):
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    run(tmp_path, stream=signalling_at(0, 1, signal.SIGHUP))
+    assert saved_state(tmp_path) == unbroken
+
+
 def test_handlers_are_put_back(tmp_path):
-    before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+    heard = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    before = [signal.getsignal(number) for number in heard]
     run(tmp_path)
-    assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
+    assert [signal.getsignal(number) for number in heard] == before
 
 
 @pytest.mark.timeout(900)
