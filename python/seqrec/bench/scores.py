@@ -94,13 +94,13 @@ def scored(problem: Problem) -> Iterator[Scored]:
     users = _users(inputs, part, rng, rows)
     targets = part.items[part.stops[users] - 1]
     size = 4 * rows * n_items
-    first = _block(rng, inputs, users, targets, n_items)
+    first = planted_scores(rng, inputs, users, targets, n_items)
     if size <= L3_BYTES // 2:
         yield Scored(blocks=[first], inputs=inputs, users=users, targets=targets, case="in cache")
     if size * MOST_BLOCKS < FROM_RAM_BYTES:
         return  # a catalogue of some dozens of items, whose scores are always in the cache
     more = max(0, -(-FROM_RAM_BYTES // size) - 1)
-    blocks = [first, *(_block(rng, inputs, users, targets, n_items) for _ in range(more))]
+    blocks = [first, *(planted_scores(rng, inputs, users, targets, n_items) for _ in range(more))]
     yield Scored(blocks=blocks, inputs=inputs, users=users, targets=targets, case="from RAM")
 
 
@@ -164,14 +164,14 @@ def _users(
     return np.resize(candidates[np.array(new)], rows).astype(np.int32)
 
 
-def _block(
+def planted_scores(
     rng: np.random.Generator,
     inputs: Sequences,
     users: NDArray[np.int32],
     targets: NDArray[np.int32],
     n_items: int,
 ) -> NDArray[np.float32]:
-    """Normal scores; those equal to the target's are moved to the next float.
+    """Normal scores [R, N]; those equal to the target's are moved to the next float.
 
     In every second row the target is among the best, as hardly one of a large catalogue would be by
     chance, and below an item that the user has taken: a wrong count is another metric.

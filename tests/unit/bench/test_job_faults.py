@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from seqrec.bench.jobs.rank import ours
 from seqrec.bench.scores import scored
 from seqrec.bench.shapes import Shape, Sizes, simulated_as
 from seqrec.errors import ConfigError
+from seqrec.evaluation import EvalConfig
 
 
 def spoiled(job, spoil):
@@ -63,14 +65,6 @@ def next_user(offsets, codes, users, items):
     return offsets, np.roll(codes, 1), users, items
 
 
-def other_means(means, rows):
-    return means / 2, rows
-
-
-def fewer_rows(means, rows):
-    return means, rows - 1
-
-
 def narrow(shapes, targets):
     return shapes - 1, targets
 
@@ -90,8 +84,6 @@ def hide_half(shapes, targets):
         ("rank", miss_one, "metrics"),
         ("top_k", swap, "scores of the list"),
         ("ingest", next_user, "is of item"),
-        ("evaluate", other_means, "means"),
-        ("evaluate", fewer_rows, "rows"),
         ("data_wait", narrow, "shapes"),
         ("data_wait", hide_half, "items are hidden"),
     ],
@@ -118,6 +110,65 @@ def test_wrong_ranks_are_found_in_a_large_catalogue_too(wide, monkeypatch):
     assert "metrics" in case.fault(spoiled(case, lambda metrics: (0 * metrics,)))
     empty = dataclasses.replace(data.inputs, stops=data.inputs.starts)
     assert "metrics" in case.fault(ours(dataclasses.replace(data, inputs=empty)))
+
+
+def without_table(means, table):
+    return means, len(table)
+
+
+def other_means(means, table):
+    return means / 2, table
+
+
+def one_rank(means, table):
+    return means, table.assign(rank=1)
+
+
+def fewer_rows(means, table):
+    return means, table[1:]
+
+
+def other_users(means, table):
+    return means, table.assign(user_id=table["user_id"] + 1)
+
+
+def without_targets(means, table):
+    return means, table.drop(columns="target")
+
+
+def shifted_metrics(means, table):
+    return means, table.assign(**{"ndcg@10": np.roll(table["ndcg@10"], 1)})
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (without_table, "no table of users"),
+        (other_means, "means"),
+        (one_rank, "rank"),
+        (fewer_rows, "user_id has shape"),
+        (other_users, "user_id"),
+        (without_targets, "no column target"),
+        (shifted_metrics, "ndcg@10"),
+    ],
+)
+def test_a_wrong_evaluation_is_found(spoil, said, tiny):
+    case = first_case(tiny, "evaluate")
+    (right,) = (one for one in case.contenders if one.name == "NumPy + pandas")
+    assert case.fault(right) is None
+    wrong = dataclasses.replace(right, call=lambda seed: spoil(*right.call(seed)))
+    assert said in case.fault(wrong)
+
+
+def test_an_evaluation_without_the_filter_is_found_in_any_catalogue(tiny, wide, monkeypatch):
+    def unfiltered(**options):
+        return EvalConfig(**{**options, "filter_seen": False})
+
+    monkeypatch.setattr(import_module("seqrec.bench.jobs.evaluate"), "EvalConfig", unfiltered)
+    for problem in (tiny, wide):
+        case = first_case(problem, "evaluate")
+        assert "means" in case.fault(case.contenders[0])
+        assert all(case.fault(other) is None for other in case.contenders[1:])
 
 
 def test_lists_that_cannot_be_full_are_refused():

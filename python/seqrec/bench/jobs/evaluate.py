@@ -1,8 +1,8 @@
 """A whole evaluation, scores given: every user's rank, the means, and a table of users.
 
 Up to 6,040 users in batches of 256, the history filtered; hit, ndcg and mrr at 10. Without the
-bootstrap, which no other library has. What comes out are the three means; the table with raw ids,
-target, rank and metrics of each user is made, too.
+bootstrap, which no other library has. What comes out are the three means and the table, an Arrow or
+pandas one with the raw ids of users and targets, the rank and the metrics.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 
 from seqrec.bench import jit
-from seqrec.bench.contender import Contender, Job, Lineup, outputs
+from seqrec.bench.contender import Contender, Job, Lineup
 from seqrec.bench.faults import equal_fault
 from seqrec.bench.jobs.rank import count_above_compiled
 from seqrec.bench.scores import (
@@ -28,6 +29,7 @@ from seqrec.bench.scores import (
     expected_ranks,
     metrics_at,
     places_in_top,
+    planted_scores,
 )
 from seqrec.bench.shapes import Problem
 from seqrec.data import Dataset, Part, Sequences, Split, Vocabulary
@@ -37,6 +39,8 @@ from seqrec.evaluation import EvalConfig, evaluate_next_item
 USERS = 6_040
 LARGEST_SCORES = 1 << 30  # bytes; fewer users are evaluated where all would take more
 BATCH = 256
+METRICS = [f"hit@{K}", f"ndcg@{K}", f"mrr@{K}"]
+Evaluation = tuple[Any, pd.DataFrame | pa.Table]  # (three means, a row for each user)
 
 
 def evaluate(problem: Problem) -> Iterator[Job]:
@@ -48,14 +52,13 @@ def evaluate(problem: Problem) -> Iterator[Job]:
     tables = _Tables(data, dataset)
     lineup.add("numba + pandas", jit.why_not(), lambda: _numba(data, tables))
     lineup.made += [_numpy(data, tables), _torch(data, tables)]
-    wanted = metrics_at(expected_ranks(data, 0)).mean(axis=0)
     yield Job(
         name="evaluate",
         case=f"{len(data.users):,} users",
         unit="k users/s",
         contenders=lineup.made,
         absent=lineup.absent,
-        fault=partial(_fault, wanted=wanted, n_users=len(data.users)),
+        fault=partial(_fault, wanted=tables(expected_ranks(data, 0))),
         work=data.work,
     )
 
@@ -77,19 +80,26 @@ def _scored(problem: Problem, split: Split) -> tuple[Scored, Part]:
     n = min(USERS, int(new.sum()), LARGEST_SCORES // (4 * n_items))
     users, targets = whole.users[new][:n].copy(), whole.targets[new][:n].copy()
     rng = np.random.default_rng([problem.sizes.seed, 3])
-    scores = rng.standard_normal((n, n_items), dtype=np.float32)
-    # A score above all others of a hundred users each keeps hits among the results.
-    scores[np.arange(0, n, 7), targets[::7] - 1] = 5.0
     inputs = distinct(whole.inputs)
+    scores = planted_scores(rng, inputs, users, targets, n_items)
     data = Scored(blocks=[scores], inputs=inputs, users=users, targets=targets, case="")
     return data, Part("test", users, whole.inputs, targets)
 
 
-def _fault(contender: Contender, wanted: NDArray[np.float64], n_users: int) -> str | None:
-    ((means, rows),) = outputs(contender, (0,))
-    if rows != n_users:
-        return f"the table has {rows} rows, not {n_users}"
-    return equal_fault("means", means, wanted, tolerance=1e-6)
+def _fault(contender: Contender, wanted: tuple[NDArray[np.float64], pd.DataFrame]) -> str | None:
+    """Means and table, of which ranks beyond K are all one: who lists K items knows no more."""
+    means, table = contender.call(0)
+    if not isinstance(table, pd.DataFrame | pa.Table):
+        return "there is no table of users"
+    fault = equal_fault("means", np.asarray(means), wanted[0], tolerance=1e-6)
+    for name, column in wanted[1].items():
+        if name not in (table.columns if isinstance(table, pd.DataFrame) else table.column_names):
+            return f"the table has no column {name}"
+        found, expected = np.asarray(table[name]), column.to_numpy()
+        if name == "rank":
+            found, expected = np.minimum(found, K + 1), np.minimum(expected, K + 1)
+        fault = fault or equal_fault(str(name), found, expected, tolerance=1e-6)
+    return fault
 
 
 def ours(data: Scored, split: Split, part: Part) -> Contender:
@@ -102,11 +112,11 @@ def ours(data: Scored, split: Split, part: Part) -> Contender:
         first = places[users[0]]
         return data.blocks[0][first : first + len(users)]
 
-    def call(_seed: int) -> tuple[Any, int]:
+    def call(_seed: int) -> Evaluation:
         result = evaluate_next_item(score, split, part, config)
         values = result.values()
         table = result.table(split.dataset.user_ids, split.dataset.item_ids)
-        return [values[f"{name}@{K}"] for name in ("hit", "ndcg", "mrr")], len(table)
+        return [values[name] for name in METRICS], table
 
     return Contender(name="seqrec", call=call, package="seqrec", units=data.thousands)
 
@@ -118,12 +128,11 @@ class _Tables:
         self.user_ids = dataset.user_ids.decode(data.users)
         self.targets = dataset.item_ids.decode(data.targets - 1)
 
-    def __call__(self, ranks: NDArray[Any]) -> tuple[NDArray[np.float64], int]:
+    def __call__(self, ranks: NDArray[Any]) -> tuple[NDArray[np.float64], pd.DataFrame]:
         metrics = metrics_at(ranks)
-        names = (f"hit@{K}", f"ndcg@{K}", f"mrr@{K}")
         columns = {"user_id": self.user_ids, "target": self.targets, "rank": ranks}
-        table = pd.DataFrame({**columns, **dict(zip(names, metrics.T, strict=True))})
-        return table[list(names)].mean().to_numpy(), len(table)
+        table = pd.DataFrame({**columns, **dict(zip(METRICS, metrics.T, strict=True))})
+        return table[METRICS].mean().to_numpy(), table
 
 
 def _chunks(data: Scored) -> list[Scored]:
@@ -139,7 +148,7 @@ def _chunks(data: Scored) -> list[Scored]:
 def _numba(data: Scored, tables: _Tables) -> Contender:
     above, part = np.empty(len(data.users), dtype=np.int64), data.inputs
 
-    def call(_seed: int) -> tuple[Any, int]:
+    def call(_seed: int) -> Evaluation:
         for place, chunk in enumerate(_chunks(data)):
             count_above_compiled(
                 chunk.blocks[0], chunk.targets, part.items, part.starts, part.stops, chunk.users,
@@ -151,7 +160,7 @@ def _numba(data: Scored, tables: _Tables) -> Contender:
 
 
 def _numpy(data: Scored, tables: _Tables) -> Contender:
-    def call(_seed: int) -> tuple[Any, int]:
+    def call(_seed: int) -> Evaluation:
         found = [count_above(chunk, chunk.blocks[0]) for chunk in _chunks(data)]
         return tables(1 + np.concatenate(found))
 
@@ -161,7 +170,7 @@ def _numpy(data: Scored, tables: _Tables) -> Contender:
 def _torch(data: Scored, tables: _Tables) -> Contender:
     """Ten best items by torch, the usual way; ranks beyond ten are not known."""
 
-    def call(_seed: int) -> tuple[Any, int]:
+    def call(_seed: int) -> Evaluation:
         found = []
         for chunk in _chunks(data):
             rows, columns = map(torch.from_numpy, chunk.seen())
