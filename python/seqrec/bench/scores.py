@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from seqrec.data import Sequences
 from seqrec.errors import DataError
 
 K = 10
+GATHERED = "places of seen items gathered beforehand"  # a note
 PLANTED = 2 * K  # places that targets are put at, in turn
 MOST_ROWS = 1024
 MOST_BLOCKS = 1024  # that are made to be read from memory
@@ -112,20 +113,34 @@ def distinct(inputs: Sequences) -> Sequences:
     return Sequences(members, offsets[:-1], offsets[1:])
 
 
-def mask_in_place(data: Scored, scores: torch.Tensor) -> None:
-    """Gives the seen items of every row the score -inf, as torch users do."""
+def masking(data: Scored) -> Callable[[torch.Tensor], None]:
+    """Gives the seen items of every row the score -inf, in place, as torch users do.
+
+    Their places, which are those of every block, are gathered here, once.
+    """
     rows, columns = data.seen()
     places = torch.from_numpy(rows * data.n_items + columns)
-    scores.view(-1).index_fill_(0, places, float("-inf"))
+
+    def mask(scores: torch.Tensor) -> None:
+        scores.view(-1).index_fill_(0, places, float("-inf"))
+
+    return mask
 
 
-def count_above(data: Scored, scores: NDArray[np.float32]) -> NDArray[np.int64]:
-    """Scores above the target's, with NumPy: of the whole row, less those of seen items."""
-    own = scores[np.arange(len(scores)), data.targets - 1]
-    above = np.count_nonzero(scores > own[:, None], axis=1)
+def counting(data: Scored) -> Callable[[NDArray[np.float32]], NDArray[np.int64]]:
+    """Scores above the target's, with NumPy: of the whole row, less those of seen items.
+
+    As in `masking`, the places of the seen items are gathered once.
+    """
     rows, columns = data.seen()
-    counted = scores[rows, columns] > own[rows]
-    return above - np.bincount(rows[counted], minlength=len(scores))
+
+    def count(scores: NDArray[np.float32]) -> NDArray[np.int64]:
+        own = scores[np.arange(len(scores)), data.targets - 1]
+        above = np.count_nonzero(scores > own[:, None], axis=1)
+        counted = scores[rows, columns] > own[rows]
+        return above - np.bincount(rows[counted], minlength=len(scores))
+
+    return count
 
 
 def places_in_top(scores: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:

@@ -7,6 +7,7 @@ import pytest
 from seqrec.bench import run as bench
 from seqrec.bench.contender import Contender, Job
 from seqrec.bench.jobs import JOBS
+from seqrec.bench.scores import Scored
 from seqrec.errors import ConfigError
 
 CASES = {
@@ -24,6 +25,14 @@ def test_all_contenders_of_a_job_compute_the_same_and_are_timed(name, tiny, few_
     ours = [row for row in rows if row.contender == "seqrec"]
     assert len(ours) == CASES[name]
     assert all(row.low <= row.rate <= row.high and row.rounds == 7 for row in rows if row.rate)
+
+
+@pytest.mark.parametrize("name", ["rank", "top_k", "evaluate"])
+def test_no_call_gathers_the_places_of_seen_items(name, tiny, monkeypatch):
+    cases = list(JOBS[name](tiny))
+    monkeypatch.setattr(Scored, "seen", None)
+    for contender in (one for case in cases for one in case.contenders):
+        contender.call(0)
 
 
 def two_contenders(_problem):

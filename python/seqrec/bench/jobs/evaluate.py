@@ -22,11 +22,13 @@ from seqrec.bench.contender import Contender, Job, Lineup
 from seqrec.bench.faults import equal_fault
 from seqrec.bench.jobs.rank import count_above_compiled
 from seqrec.bench.scores import (
+    GATHERED,
     K,
     Scored,
-    count_above,
+    counting,
     distinct,
     expected_ranks,
+    masking,
     metrics_at,
     places_in_top,
     planted_scores,
@@ -160,28 +162,28 @@ def _numba(data: Scored, tables: _Tables) -> Contender:
 
 
 def _numpy(data: Scored, tables: _Tables) -> Contender:
+    chunks = [(chunk.blocks[0], counting(chunk)) for chunk in _chunks(data)]
+
     def call(_seed: int) -> Evaluation:
-        found = [count_above(chunk, chunk.blocks[0]) for chunk in _chunks(data)]
+        found = [count_above(scores) for scores, count_above in chunks]
         return tables(1 + np.concatenate(found))
 
-    return Contender(name="NumPy + pandas", call=call, units=data.thousands)
+    return Contender(name="NumPy + pandas", call=call, units=data.thousands, note=GATHERED)
 
 
 def _torch(data: Scored, tables: _Tables) -> Contender:
     """Ten best items by torch, the usual way; ranks beyond ten are not known."""
+    chunks = [(chunk, masking(chunk)) for chunk in _chunks(data)]
 
     def call(_seed: int) -> Evaluation:
         found = []
-        for chunk in _chunks(data):
-            rows, columns = map(torch.from_numpy, chunk.seen())
-            scores = torch.from_numpy(chunk.blocks[0]).index_put((rows, columns), NOTHING)
+        for chunk, mask in chunks:
+            scores = torch.from_numpy(chunk.blocks[0]).clone()
+            mask(scores)
             found.append(places_in_top(scores, torch.from_numpy(chunk.targets)[:, None] - 1))
         return tables(1 + torch.cat(found).numpy())
 
     return Contender(
         name="torch topk + pandas", call=call, package="torch", units=data.thousands,
-        note="a copy of each batch is masked: scores are given",
+        note=f"a copy of each batch is masked: scores are given; {GATHERED}",
     )  # fmt: skip
-
-
-NOTHING = torch.tensor(float("-inf"))

@@ -20,11 +20,12 @@ from seqrec.bench.contender import Contender, Job, Lineup, outputs
 from seqrec.bench.faults import equal_fault
 from seqrec.bench.jit import prange
 from seqrec.bench.scores import (
+    GATHERED,
     K,
     Scored,
-    count_above,
+    counting,
     expected_ranks,
-    mask_in_place,
+    masking,
     metrics_at,
     places_in_top,
     scored,
@@ -103,40 +104,42 @@ def _numba_ties(data: Scored) -> Contender:
 
 
 def _numpy(data: Scored) -> Contender:
-    def call(seed: int) -> tuple[Any]:
-        return (metrics_at(1 + count_above(data, data.block(seed))),)
+    count_above = counting(data)
 
-    return Contender(name="NumPy, count", call=call, units=data.thousands)
+    def call(seed: int) -> tuple[Any]:
+        return (metrics_at(1 + count_above(data.block(seed))),)
+
+    return Contender(name="NumPy, count", call=call, units=data.thousands, note=GATHERED)
 
 
 def _torch_count(data: Scored) -> Contender:
-    blocks = [torch.from_numpy(block) for block in data.copies()]
+    blocks, mask = [torch.from_numpy(block) for block in data.copies()], masking(data)
     columns = torch.from_numpy(data.targets.astype(np.int64) - 1)[:, None]
 
     def call(seed: int) -> tuple[Any]:
         scores = blocks[seed % len(blocks)]
-        mask_in_place(data, scores)
+        mask(scores)
         above = (scores > scores.gather(1, columns)).sum(dim=1)
         return (metrics_at(1 + above.numpy()),)
 
     return Contender(
         name="torch, mask + count", call=call, package="torch", units=data.thousands,
-        note="masks in place",
+        note=f"masks in place, {GATHERED}",
     )  # fmt: skip
 
 
 def _torch_topk(data: Scored) -> Contender:
-    blocks = [torch.from_numpy(block) for block in data.copies()]
+    blocks, mask = [torch.from_numpy(block) for block in data.copies()], masking(data)
     targets = torch.from_numpy(data.targets.astype(np.int64) - 1)[:, None]
 
     def call(seed: int) -> tuple[Any]:
         scores = blocks[seed % len(blocks)]
-        mask_in_place(data, scores)
+        mask(scores)
         return (metrics_at(1 + places_in_top(scores, targets).numpy()),)
 
     return Contender(
         name="torch, mask + topk", call=call, package="torch", units=data.thousands,
-        note="masks in place",
+        note=f"masks in place, {GATHERED}",
     )  # fmt: skip
 
 
