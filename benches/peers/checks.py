@@ -1,12 +1,16 @@
 """What is wrong with what a contender computes: None if nothing is.
 
-Written without seqrec, in plain NumPy, so that seqrec is judged by the same rules as its peers.
+Written without seqrec, so that seqrec is judged by the same rules as its peers; what is drawn is
+tested as in `seqrec bench`, by the file that does it there.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 from contract import Contender, Steps
@@ -14,6 +18,7 @@ from numpy.typing import NDArray
 from problem import Problem
 from ranks import metrics_of
 
+ROOT = Path(__file__).parents[2]
 TOLERANCE = 1e-5
 
 
@@ -117,27 +122,54 @@ def _stands(window: NDArray[np.integer], place: int, problem: Problem) -> bool:
 
 
 def negatives_fault(
-    negatives: NDArray[np.integer],
-    users: NDArray[np.integer],
-    problem: Problem,
-    n: int,
-    *,
-    most_positives: float = 0.0,
+    batches: list[NDArray[np.integer]], problem: Problem, n: int, *, tries: float = np.inf
 ) -> str | None:
-    """Item ids [B, n]: in the catalogue, drawn for each row anew, never in the history.
+    """Item ids [B, n] of some calls, for the users of the first of `problem.batches()`.
 
-    most_positives: the share of draws from the history that is let through all the same.
+    They lie in the catalogue and outside the history, follow the weights of the case, and rows and
+    calls differ.
+
+    tries: after so many a sampler gives up and returns an item of the history (LensKit says so): so
+        often as that happens by chance it may; the others have to follow the weights all the same.
     """
-    if negatives.shape != (len(users), n):
-        return f"the shape is {negatives.shape}, not {(len(users), n)}"
-    if negatives.min() < 1 or negatives.max() > problem.n_items:
-        return "an id lies outside the catalogue"
-    share = share_of_positives(negatives, users, problem)
-    if share > most_positives:
-        return f"{share:.3g} of the draws are items that their user has taken"
-    if n > 1 and (negatives == negatives[:1]).all():
-        return "all rows are the same draws"
-    return None
+    weights = _weights(problem)
+    counted, expected = np.zeros((2, problem.n_items))
+    taken, most = 0, 0.0
+    for negatives, users in zip(batches, problem.batches(), strict=False):
+        if negatives.shape != (len(users), n):
+            return f"the shape is {negatives.shape}, not {(len(users), n)}"
+        if negatives.min() < 1 or negatives.max() > problem.n_items:
+            return "an id lies outside the catalogue"
+        for row, user in zip(negatives - 1, users.tolist(), strict=True):
+            free = weights.copy()
+            free[problem.history(user) - 1] = 0
+            real = row[free[row] > 0]
+            taken += n - len(real)
+            most += n * (1 - free.sum()) ** tries
+            expected += len(real) * free / free.sum()
+            counted += np.bincount(real, minlength=problem.n_items)
+    if taken > most + 6 * np.sqrt(most):
+        return f"{taken} draws are items that their user has taken, {most:.1f} may be"
+    drawn = _drawn()
+    rows = [batch if n > 1 else batch.T for batch in batches]
+    return drawn.frequency_fault(counted, expected) or drawn.same_fault("negatives", rows)
+
+
+def _weights(problem: Problem) -> NDArray[np.float64]:
+    """How often each item is drawn where nothing is left out: alike, or as often as it is taken."""
+    if problem.case.endswith("popularity"):
+        return np.bincount(problem.items - 1, minlength=problem.n_items) / len(problem.items)
+    return np.full(problem.n_items, 1 / problem.n_items)
+
+
+def _drawn() -> ModuleType:
+    """seqrec's own tests of what is drawn: of the file alone, since peers do not have seqrec."""
+    spec = spec_from_file_location("drawn", ROOT / "python/seqrec/bench/drawn.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def training_contender(

@@ -11,6 +11,7 @@ from lenskit.metrics import NDCG, Hit, RecipRank, RunAnalysis
 from problem import Problem
 
 SLOW_ROWS = 256  # lists of a sample: a list takes about 0.2 ms
+TRIES = 10  # max_attempts of `sample_negatives`
 
 
 def negatives(problem: Problem) -> list[Contender]:
@@ -30,9 +31,9 @@ def negatives(problem: Problem) -> list[Contender]:
     found: dict[str, float] = {}
 
     def check() -> str | None:
-        drawn, users = items[draw(0)], problem.batches()[0]
-        found["share of positives"] = share_of_positives(drawn, users, problem)
-        return negatives_fault(drawn, users, problem, int(n), most_positives=0.1)
+        drawn = [items[draw(seed)] for seed in range(2)]
+        found["share of positives"] = share_of_positives(drawn[0], problem.batches()[0], problem)
+        return negatives_fault(drawn, problem, int(n), tries=TRIES)
 
     return [
         Contender(

@@ -159,8 +159,9 @@ def negatives(problem: Problem) -> list[Contender]:
         return sampler.sample_by_user_ids(users, None, int(n))
 
     def check() -> str | None:
-        found = ids(dataset, "item_id")[draw(0).numpy()].reshape(int(n), -1).T
-        return negatives_fault(found, problem.batches()[0], problem, int(n))
+        names = ids(dataset, "item_id")
+        found = [names[draw(seed).numpy()].reshape(int(n), -1).T for seed in range(2)]
+        return negatives_fault(found, problem, int(n))
 
     return [
         Contender(name="RecBole", call=draw, check=check, unit="M draws/s",

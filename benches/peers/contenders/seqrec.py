@@ -131,7 +131,9 @@ def negatives(problem: Problem) -> list[Contender]:
         Contender(
             name="seqrec",
             call=draw,
-            check=lambda: negatives_fault(draw(0).numpy(), users[0], problem, int(n)),
+            check=lambda: negatives_fault(
+                [draw(seed).numpy().copy() for seed in range(2)], problem, int(n)
+            ),
             unit="M draws/s",
             units=problem.batch_size * int(n) / 1e6,
         )

@@ -8,18 +8,14 @@ to call: one mask or one vector of negatives for a whole batch is another job.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
+from seqrec.bench.drawn import frequency_fault, same_fault
 from seqrec.data import Sequences as Histories
 from seqrec.tokens import IGNORE, PAD
-
-SMALLEST_P = 1e-7  # a right sampler fails so rarely; wrong ones fail by hundreds of digits
-GROUPS = 50  # of items, for the chi-square test: enough draws are expected in each
 
 
 def shape_fault(name: str, array: NDArray[np.generic], shape: tuple[int, ...]) -> str | None:
@@ -58,7 +54,7 @@ def cloze_fault(
         if fault:
             return fault
     hidden = [labels != IGNORE for _, labels in batches]
-    return _rate_fault(hidden, windows, mask_prob) or _same_fault(
+    return _rate_fault(hidden, windows, mask_prob) or same_fault(
         "masks", [h[(w != PAD).all(axis=1)] for h, w in zip(hidden, windows, strict=True)]
     )
 
@@ -87,7 +83,7 @@ def negatives_fault(
                 return f"negative {item} is an item of user {user}"
             expected += len(real) * (free / free.sum())
             counted += np.bincount(real, minlength=len(weights))
-    return _frequency_fault(counted, expected) or _same_fault("negatives", batches)
+    return frequency_fault(counted, expected) or same_fault("negatives", batches)
 
 
 def _hidden_fault(
@@ -113,32 +109,4 @@ def _rate_fault(
     spread = np.sqrt(lengths.sum() * mask_prob * (1 - mask_prob)) + 1
     if abs(found - expected) > 6 * spread:
         return f"{found} items are hidden, {expected:.0f} +- {spread:.0f} expected"
-    return None
-
-
-def _frequency_fault(counted: NDArray[np.float64], expected: NDArray[np.float64]) -> str | None:
-    """A chi-square test over groups of items, ordered by how often they are expected."""
-    order = np.argsort(-expected, kind="stable")
-    bounds = np.searchsorted(np.cumsum(expected[order]), np.linspace(0, expected.sum(), GROUPS + 1))
-    starts = np.unique(bounds[:-1])
-    found = np.add.reduceat(counted[order], starts)
-    wanted = np.add.reduceat(expected[order], starts)
-    enough = wanted >= 5
-    if enough.sum() < 2:
-        return None  # too few draws to say anything
-    chi_square = ((found - wanted)[enough] ** 2 / wanted[enough]).sum()
-    p = float(stats.chi2.sf(chi_square, int(enough.sum()) - 1))
-    if p < SMALLEST_P:
-        return f"negatives are not distributed as they should be (p = {p:.1e})"
-    return None
-
-
-def _same_fault(name: str, batches: Sequence[NDArray[Any]]) -> str | None:
-    """Whether two rows, or the same rows of two calls, are alike though they are drawn."""
-    wide = [batch for batch in batches if len(batch) and batch.shape[1] >= 20]
-    for batch in wide:
-        if len(batch) > 1 and len(np.unique(batch, axis=0)) < 0.9 * len(batch):
-            return f"{name} of different rows are the same"
-    if len(wide) > 1 and wide[0].shape == wide[1].shape and np.array_equal(wide[0], wide[1]):
-        return f"{name} of two calls are the same"
     return None

@@ -1,0 +1,89 @@
+"""What the checks of benches/peers find: wrong contenders, one for each thing that is asked."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+PEERS = Path(__file__).parents[3] / "benches" / "peers"
+
+
+@pytest.fixture(scope="module")
+def checks():
+    sys.path.insert(0, str(PEERS))
+    yield import_module("checks")
+    sys.path.remove(str(PEERS))
+
+
+@pytest.fixture(scope="module")
+def ask(checks, tmp_path_factory):
+    """The input of a job at a tiny shape."""
+    folder = import_module("inputs").make(tmp_path_factory.mktemp("input"), "tiny", 256)
+
+    def problem(job, case=""):
+        return import_module("problem").Problem(folder=folder, job=job, case=case, threads=1)
+
+    return problem
+
+
+def free(problem, user):
+    return np.setdiff1d(np.arange(1, problem.n_items + 1), problem.history(user))
+
+
+def draws(problem, draw):
+    """Two calls: `draw` gives a row from the items that are free for a user."""
+    batches = problem.batches()[:2]
+    return [np.array([draw(free(problem, user)) for user in users]) for users in batches]
+
+
+def uniform(n, seed=0):
+    rng = np.random.default_rng(seed)
+    return lambda items: rng.choice(items, n)
+
+
+@pytest.mark.parametrize("n", [1, 100])
+def test_right_negatives_have_no_fault(n, checks, ask):
+    problem = ask("negatives", f"n={n}")
+    assert checks.negatives_fault(draws(problem, uniform(n)), problem, n) is None
+
+
+def test_uniform_negatives_are_not_drawn_by_popularity(checks, ask):
+    problem = ask("negatives", "n=100, popularity")
+    fault = checks.negatives_fault(draws(problem, uniform(100)), problem, 100)
+    assert "not distributed" in fault
+
+
+def test_one_negative_again_and_again_is_a_fault(checks, ask):
+    problem, one = ask("negatives", "n=100"), uniform(1)
+    found = draws(problem, lambda items: np.repeat(one(items), 100))
+    assert "not distributed" in checks.negatives_fault(found, problem, 100)
+
+
+@pytest.mark.parametrize("n", [1, 100])
+def test_calls_that_draw_the_same_are_a_fault(n, checks, ask, monkeypatch):
+    problem = ask("negatives", f"n={n}")
+    users = problem.batches()[0]
+    monkeypatch.setattr(type(problem), "batches", lambda _: [users, users])
+    first, _ = draws(problem, uniform(n))
+    assert "two calls are the same" in checks.negatives_fault([first, first], problem, n)
+
+
+def test_a_sampler_that_gives_up_may_return_as_many_positives_as_its_tries_leave(checks, ask):
+    problem, rng = ask("negatives", "n=100"), np.random.default_rng(0)
+
+    def tried(users, tries):
+        found = rng.integers(1, problem.n_items + 1, size=(len(users), 100))
+        for _ in range(tries - 1):
+            for row, user in zip(found, users, strict=True):
+                again = np.isin(row, problem.history(user))
+                row[again] = rng.integers(1, problem.n_items + 1, size=again.sum())
+        return found
+
+    twice = [tried(users, 2) for users in problem.batches()[:2]]
+    assert checks.negatives_fault(twice, problem, 100, tries=2) is None
+    assert "items that their user has taken" in checks.negatives_fault(twice, problem, 100, tries=3)
+    assert "items that their user has taken" in checks.negatives_fault(twice, problem, 100)
