@@ -76,8 +76,9 @@ PREFIXES = {
 # The same prefixes come back in each epoch, so smoothed targets overfit less; not where items are
 # taken again, since such a next item is often certain.
 SMOOTHED = {"objective": {"label_smoothing": 0.3}}
-# What the last item of a long history has read says more than a mean, and a row that is read up to
-# each of its items has many targets: so few rows make a step (docs/experiments.md).
+# What the last item of a long history has read says more than a mean where there are actions enough
+# to learn it from. A row that is read up to each of its items has many targets: few of them make a
+# step (docs/experiments.md).
 LAST = {
     "bert4rec": {"dropout": 0.1, "output_dropout": 0.4},
     "training": {"epochs": 12, "batch_size": 64, "lr": 2e-3},
@@ -131,10 +132,10 @@ def data_defaults(asked: Mapping[str, Any], split: Split) -> dict[str, Any]:
     ten actions or more of each, on average. Its relevance is for `SHORT` histories where a user has
     32 training actions or fewer, on average; where nobody took an item twice it is `NARROW` as well
     if all users together have 200,000 or fewer, and BERT4Rec's drops more (`UNCERTAIN`); where
-    histories are longer, the "last" item is BERT4Rec's head. BERT4Rec's next item learns from
-    `PREFIXES` where histories are short or all users together have so few, unless there are more
-    than ten million, or `asked` has a cloze or other windows. Prefixes have
-    `SMOOTHED` targets where nobody took an item twice and the loss is "ce".
+    histories are longer and actions more, the "last" item is BERT4Rec's head. BERT4Rec's next item
+    learns from `PREFIXES` where histories are short or all users together have so few, unless there
+    are more than ten million, or `asked` has a cloze or other windows. Prefixes have `SMOOTHED`
+    targets where nobody took an item twice and the loss is "ce".
     """
     n_items, n_actions = split.dataset.n_items, split.train.n_events
     short = n_actions <= SHORT_HISTORY * int((split.train.lengths > 0).sum())
@@ -146,15 +147,17 @@ def data_defaults(asked: Mapping[str, Any], split: Split) -> dict[str, Any]:
         filled = n_items in WIDE_CATALOGUES and n_actions >= WIDE_ACTIONS * n_items
         return WIDE if filled else {}
     if asked["task"] == "relevance":
-        return _relevance_defaults(asked, split, short=short)
+        return _relevance_defaults(asked, split, short=short, few=few)
     return _cloze_defaults(asked, split, few=short or few)
 
 
-def _relevance_defaults(asked: Mapping[str, Any], split: Split, *, short: bool) -> dict[str, Any]:
+def _relevance_defaults(
+    asked: Mapping[str, Any], split: Split, *, short: bool, few: bool
+) -> dict[str, Any]:
     """Those of BERT4Rec's relevance; whoever asks for its targets asks for rows of one target."""
     if short:
         return UNCERTAIN if split.filter_seen else {}
-    return {} if "relevance" in asked else {"bert4rec": {"relevance_head": "last"}}
+    return {} if few or "relevance" in asked else {"bert4rec": {"relevance_head": "last"}}
 
 
 def _cloze_defaults(asked: Mapping[str, Any], split: Split, *, few: bool) -> dict[str, Any]:

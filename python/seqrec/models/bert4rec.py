@@ -75,8 +75,8 @@ class BERT4RecConfig:
         max_seq_len: most tokens in a row, MASK and candidate included.
         relevance_head: where a relevance candidate meets the history: after the layers, against
             the "pooled" history or what its "last" item has read of it, or "inside" them; "last"
-            for histories of more than 32 items, on average, unless `relevance.targets_per_user` is
-            set. Next item does not use it.
+            for histories of more than 32 items, on average, and more than 200,000 training
+            actions, unless `relevance.targets_per_user` is set. Next item does not use it.
     """
 
     hidden_size: int = 128

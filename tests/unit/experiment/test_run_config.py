@@ -261,18 +261,22 @@ def test_relevance_by_bert4rec_drops_more_of_short_histories_without_repeats(
 
 
 @pytest.mark.parametrize(
-    ("asked", "head", "batch_size"),
+    ("few", "asked", "head", "batch_size"),
     [
-        ({}, "last", 64),
-        ({"bert4rec": {"relevance_head": "pooled"}}, "pooled", 256),
-        ({"relevance": {"targets_per_user": 4}}, "pooled", 256),
+        (99_999, {}, "last", 64),
+        (100_000, {}, "pooled", 256),
+        (99_999, {"bert4rec": {"relevance_head": "pooled"}}, "pooled", 256),
+        (99_999, {"relevance": {"targets_per_user": 4}}, "pooled", 256),
     ],
 )
-def test_the_last_item_judges_for_bert4rec_where_histories_are_long(asked, head, batch_size):
+def test_the_last_item_judges_for_bert4rec_where_histories_are_long_and_actions_many(
+    monkeypatch, few, asked, head, batch_size
+):
+    monkeypatch.setattr("seqrec.experiment.defaults.FEW_ACTIONS", few)
     config, origins = resolve({"asked": {"model": "bert4rec", "task": "relevance"} | asked}, LARGE)
     assert (config.bert4rec.relevance_head, config.training.batch_size) == (head, batch_size)
     assert (config.relevance is None) == (head == "last")
-    assert (origins.get("bert4rec.relevance_head") == "default for this data") == (not asked)
+    assert (origins.get("bert4rec.relevance_head") == "default for this data") == (head == "last")
 
 
 def test_the_head_of_the_last_item_brings_its_defaults_to_any_data():
