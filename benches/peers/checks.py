@@ -73,46 +73,102 @@ def cloze_fault(
     hidden: Iterable[NDArray[np.bool_]],
     problem: Problem,
     *,
-    last: bool = True,
+    prefixes: bool = False,
 ) -> str | None:
-    """Rows without their padding, the hidden items put back, are pieces of histories.
+    """All rows of a batch without their padding, the hidden items put back; see `windows_fault`.
 
-    last: they are the last `max_seq_len` items of a user (else any run of them).
+    A row that would hide nothing may hide one item after all, or be left as it is.
     """
     windows, hidden = list(windows), list(hidden)
-    if not windows or any(len(w) == 0 or not h.any() for w, h in zip(windows, hidden, strict=True)):
-        return "a row is empty or hides nothing"
+    fault = windows_fault(windows, problem, prefixes=prefixes)
+    if fault:
+        return fault
     lengths, p = np.array([len(h) for h in hidden]), problem.mask_prob
-    # A row that would hide nothing hides one item after all, or is not among the rows given here.
-    none = (1 - p) ** lengths
-    forced = (p * lengths + none).sum() / lengths.sum()
-    given = (p * lengths / (1 - none)).sum() / lengths.sum()
-    share, spread = np.concatenate(hidden).mean(), 5 * np.sqrt(p / lengths.sum()) + 0.02
-    if not forced - spread < share < max(forced, given) + spread:
-        return f"{share:.3f} of the items are hidden, not {forced:.3f}"
-    return windows_fault(windows, problem, last=last)
+    none = ((1 - p) ** lengths).sum()
+    bare = sum(not h.any() for h in hidden)
+    if bare > none + 6 * np.sqrt(none):
+        return f"{bare} rows hide nothing, {none:.1f} may"
+    found, spread = np.concatenate(hidden).sum(), 6 * np.sqrt(lengths.sum() * p)
+    if not -spread < found - p * lengths.sum() < none + spread:
+        return f"{found} items are hidden, not {p * lengths.sum():.0f} +- {spread:.0f}"
+    pairs = zip(windows, hidden, strict=True)  # a row that comes twice may hide the same twice
+    full = {w.tobytes(): h for w, h in pairs if len(w) == problem.max_seq_len}
+    return _drawn().same_fault("masks", [np.array([*full.values()])])
+
+
+def next_item_fault(
+    inputs: Iterable[NDArray[np.integer]],
+    targets: Iterable[NDArray[np.integer]],
+    problem: Problem,
+    *,
+    prefixes: bool = False,
+) -> str | None:
+    """All rows of a batch and the items after theirs, without padding; see `windows_fault`.
+
+    prefixes: whoever has a row for every prefix needs only the item after it.
+    """
+    windows = []
+    for row, after in zip(inputs, targets, strict=True):
+        window = np.append(row, after[-1:])
+        asked = 1 if prefixes else len(row)
+        if len(after) != asked:
+            return f"a row of {len(row)} items has {len(after)} targets"
+        if not (after == window[len(window) - asked :]).all():
+            return f"the targets {after[:5]}... are not the items after {row[:5]}..."
+        windows.append(window)
+    return windows_fault(windows, problem, prefixes=prefixes)
 
 
 def windows_fault(
-    windows: Iterable[NDArray[np.integer]], problem: Problem, *, last: bool, short: int = 0
+    windows: Iterable[NDArray[np.integer]], problem: Problem, *, prefixes: bool = False
 ) -> str | None:
-    """Each window is a run of the items of one user; see `cloze_fault`.
+    """Rows of the first batch of an epoch: `batch_size` of them, of many users.
 
-    short: how many of the last `max_seq_len` items a window may lack.
+    Each has all items of a history, or its last ones if there are more than `max_seq_len` (for next
+    item: one more, the last target).
+
+    prefixes: it may be those of the beginning of a history, as where a library makes a row for
+        every prefix (RecBole); a user then has as many rows as items.
     """
-    starts: dict[int, list[int]] = {}
-    for place, item in enumerate(problem.items.tolist()):
-        starts.setdefault(item, []).append(place)
+    windows = list(windows)
+    if len(windows) != problem.batch_size:
+        return f"{len(windows)} rows, not {problem.batch_size}"
+    width = problem.max_seq_len + (problem.job == "next_item")
+    users, starts = set(), _places(problem)
     for window in windows:
-        if len(window) > problem.max_seq_len + 1:
-            return f"a row has {len(window)} items"
+        if not len(window):
+            return "a row is empty"
         places = [p for p in starts.get(int(window[0]), []) if _stands(window, p, problem)]
         if not places:
             return f"the items {window[:5]}... do not stand so in any history"
-        ends = problem.offsets[problem.users[places] + 1] - len(window) - places
-        if last and ends.min() > short:
+        users_there = problem.users[places]
+        before = places - problem.offsets[users_there]
+        after = problem.offsets[users_there + 1] - places - len(window)
+        if not prefixes and after.min() > 0:
             return f"the row {window[:5]}... is not the end of a history"
+        right = ((before == 0) & (len(window) <= width)) | (len(window) == width)
+        right &= prefixes | (after == 0)
+        if not right.any():
+            return f"the row {window[:5]}... has {len(window)} items, up to {width} are asked for"
+        users.add(int(users_there[right.argmax()]))
+    return _users_fault(len(users), problem, prefixes=prefixes)
+
+
+def _users_fault(found: int, problem: Problem, *, prefixes: bool) -> str | None:
+    """Users may be drawn with replacement; 0.8 of those that come then are far below chance."""
+    rows = np.diff(problem.offsets) if prefixes else np.ones(problem.n_users)
+    expected = (1 - (1 - rows / rows.sum()) ** problem.batch_size).sum()
+    if found < 0.8 * expected:
+        return f"the rows are of {found} users, {expected:.0f} expected"
     return None
+
+
+def _places(problem: Problem) -> dict[int, list[int]]:
+    """Where each item stands in `items`."""
+    places: dict[int, list[int]] = {}
+    for place, item in enumerate(problem.items.tolist()):
+        places.setdefault(item, []).append(place)
+    return places
 
 
 def _stands(window: NDArray[np.integer], place: int, problem: Problem) -> bool:

@@ -20,8 +20,8 @@ from checks import (
     ingestion_fault,
     metrics_contender,
     negatives_fault,
+    next_item_fault,
     training_contender,
-    windows_fault,
 )
 from contract import DROPOUT, HEADS, HIDDEN, LAYERS, TRAIN_STEPS, Contender, Steps, serve, taking
 from learning import Clock, Learner, in_eval, in_order, padded
@@ -116,12 +116,11 @@ def cloze_check(batches: Any, problem: Problem) -> str | None:
     original, masked = batch["item_id_list"].numpy(), batch["Mask_item_id_list"].numpy()
     real = original != 0
     hidden = masked == len(names)
-    some = [row for row in range(len(real)) if hidden[row].any()]
     return cloze_fault(
-        [names[original[row][real[row]]] for row in some],
-        [hidden[row][real[row]] for row in some],
+        [names[row[r]] for row, r in zip(original, real, strict=True)],
+        [row[r] for row, r in zip(hidden, real, strict=True)],
         problem,
-        last=False,
+        prefixes=True,
     )
 
 
@@ -131,8 +130,8 @@ def next_item(problem: Problem) -> list[Contender]:
     def check() -> str | None:
         batch, names = next(iter(batches)), ids(batches.dataset, "item_id")
         taken, targets = batch["item_id_list"].numpy(), batch["item_id"].numpy()
-        whole = [np.append(row[row != 0], t) for row, t in zip(taken, targets, strict=True)]
-        return windows_fault([names[row] for row in whole], problem, last=False)
+        inputs = [names[row[row != 0]] for row in taken]
+        return next_item_fault(inputs, names[targets[:, None]], problem, prefixes=True)
 
     return [
         Contender(

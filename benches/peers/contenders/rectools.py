@@ -19,8 +19,8 @@ from checks import (
     ingestion_fault,
     lists_fault,
     metrics_contender,
+    next_item_fault,
     training_contender,
-    windows_fault,
 )
 from contract import DROPOUT, HEADS, HIDDEN, LAYERS, Contender, Steps, serve, taking
 from learning import Clock, Learner, in_order, padded
@@ -97,11 +97,10 @@ def cloze(problem: Problem) -> list[Contender]:
     def check(batches: Any, names: np.ndarray) -> str | None:
         batch = next(iter(batches))
         x, y = batch["x"].numpy(), batch["y"].numpy()
-        restored = np.where(y != 0, y, x)
-        rows = [row for row in range(len(x)) if (y[row] != 0).any()]
+        restored, real = np.where(y != 0, y, x), x != 0
         return cloze_fault(
-            [names[restored[row][x[row] != 0]] for row in rows],
-            [(y[row] != 0)[x[row] != 0] for row in rows],
+            [names[row[r]] for row, r in zip(restored, real, strict=True)],
+            [row[r] != 0 for row, r in zip(y, real, strict=True)],
             problem,
         )
 
@@ -112,8 +111,8 @@ def next_item(problem: Problem) -> list[Contender]:
     def check(batches: Any, names: np.ndarray) -> str | None:
         batch = next(iter(batches))
         x, y = batch["x"].numpy(), batch["y"].numpy()
-        rows = [np.append(a[a != 0], b[-1]) for a, b in zip(x, y, strict=True)]
-        return windows_fault([names[row] for row in rows], problem, last=True)
+        taken, targets = ([names[row[row != 0]] for row in side] for side in (x, y))
+        return next_item_fault(taken, targets, problem)
 
     return batch_contenders(problem, SASRecDataPreparator, check)
 

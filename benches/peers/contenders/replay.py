@@ -20,6 +20,7 @@ from checks import (
     cloze_fault,
     ingestion_fault,
     metrics_contender,
+    next_item_fault,
     training_contender,
     windows_fault,
 )
@@ -114,12 +115,8 @@ def cloze(problem: Problem) -> list[Contender]:
 
     def check() -> str | None:
         batch = next(source)
-        real, kept = batch["item_id_mask"].numpy(), batch["token_mask"].numpy()
-        hidden = ~kept & real
-        some = [row for row in range(len(real)) if hidden[row].any()]
-        items = batch["item_id"].numpy() + 1
-        windows = [items[row][real[row]] for row in some]
-        return windows_fault(windows, problem, last=True)
+        real, items = batch["item_id_mask"].numpy(), batch["item_id"].numpy() + 1
+        return windows_fault([row[r] for row, r in zip(items, real, strict=True)], problem)
 
     newest = Contender(
         name="RePlay, ParquetDataset",
@@ -140,10 +137,9 @@ def datasets(problem: Problem) -> list[Contender]:
         batch = next(iter(DataLoader(samples, problem.batch_size, shuffle=True)))
         real, kept = batch["pad_mask"].numpy(), batch["token_mask"].numpy()
         labels = batch["positive_labels"].numpy()
-        some = [row for row in range(len(real)) if (real[row] & ~kept[row]).any()]
         return cloze_fault(
-            [names[labels[row][real[row]]] for row in some],
-            [~kept[row][real[row]] for row in some],
+            [names[row[r]] for row, r in zip(labels, real, strict=True)],
+            [~row[r] for row, r in zip(kept, real, strict=True)],
             problem,
         )
 
@@ -174,10 +170,11 @@ def next_item(problem: Problem) -> list[Contender]:
 
     def check() -> str | None:
         batch = next(source)
-        taken, targets = batch["item_id"].numpy(), batch["positive_labels"].numpy()
-        real = batch["item_id_mask"].numpy()
-        windows = [np.append(a[r], b[-1]) for a, b, r in zip(taken, targets, real, strict=True)]
-        return windows_fault([window + 1 for window in windows], problem, last=True)
+        real, sides = batch["item_id_mask"].numpy(), (batch["item_id"], batch["positive_labels"])
+        taken, targets = (
+            [row[r] + 1 for row, r in zip(side.numpy(), real, strict=True)] for side in sides
+        )
+        return next_item_fault(taken, targets, problem)
 
     return [
         Contender(name="RePlay, ParquetDataset", call=lambda _: next(source), check=check,

@@ -14,8 +14,8 @@ from checks import (
     lists_fault,
     metrics_contender,
     negatives_fault,
+    next_item_fault,
     training_contender,
-    windows_fault,
 )
 from contract import DROPOUT, HEADS, HIDDEN, LAYERS, TRAIN_STEPS, Contender, Steps, serve
 from learning import Clock, Learner, in_eval, padded
@@ -90,8 +90,7 @@ def next_item(problem: Problem) -> list[Contender]:
     def fault(batch: NextItemBatch) -> str | None:
         taken = [row[row != PAD] for row in batch.inputs.numpy()]
         targets = [row[row != IGNORE] for row in batch.targets.numpy()]
-        whole = [np.append(a, b[-1]) for a, b in zip(taken, targets, strict=True)]
-        return windows_fault(whole, problem, last=True)
+        return next_item_fault(taken, targets, problem)
 
     return batches(rows, problem, fault)
 

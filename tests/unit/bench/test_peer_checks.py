@@ -87,3 +87,85 @@ def test_a_sampler_that_gives_up_may_return_as_many_positives_as_its_tries_leave
     assert checks.negatives_fault(twice, problem, 100, tries=2) is None
     assert "items that their user has taken" in checks.negatives_fault(twice, problem, 100, tries=3)
     assert "items that their user has taken" in checks.negatives_fault(twice, problem, 100)
+
+
+def windows(problem, width, rows=256, users=None):
+    """The last `width` items of users that an epoch might have first."""
+    chosen = np.random.default_rng(0).permutation(problem.n_users) if users is None else users
+    return [problem.history(user)[-width:] for user in chosen[:rows]]
+
+
+def masked(rows, seed=0):
+    """Which items are hidden, one at least."""
+    rng = np.random.default_rng(seed)
+    hidden = [rng.random(len(row)) < 0.2 for row in rows]
+    for row in hidden:
+        row[-1] |= not row.any()
+    return hidden
+
+
+def shifted(rows):
+    return [row[:-1] for row in rows], [row[1:] for row in rows]
+
+
+def test_right_batches_have_no_fault(checks, ask):
+    problem = ask("cloze")
+    rows = windows(problem, problem.max_seq_len)
+    assert checks.cloze_fault(rows, masked(rows), problem) is None
+    problem = ask("next_item")
+    rows = windows(problem, problem.max_seq_len + 1)
+    assert checks.next_item_fault(*shifted(rows), problem) is None
+
+
+def test_fewer_rows_are_a_fault(checks, ask):
+    problem = ask("cloze")
+    rows = windows(problem, problem.max_seq_len, rows=16)
+    assert checks.cloze_fault(rows, masked(rows), problem) == "16 rows, not 256"
+
+
+@pytest.mark.parametrize("job", ["cloze", "next_item"])
+def test_shorter_rows_are_a_fault(job, checks, ask):
+    problem = ask(job)
+    rows = windows(problem, problem.max_seq_len - (job == "cloze"))
+    longer = problem.max_seq_len + (job == "next_item")
+    assert f"up to {longer} are asked for" in checks.windows_fault(rows, problem)
+
+
+@pytest.mark.parametrize("prefixes", [False, True])
+def test_one_user_again_and_again_is_a_fault(prefixes, checks, ask):
+    problem = ask("cloze")
+    rows = windows(problem, problem.max_seq_len, users=np.zeros(256, dtype=np.int64))
+    assert "the rows are of 1 users" in checks.windows_fault(rows, problem, prefixes=prefixes)
+
+
+def test_rows_of_every_prefix_are_allowed_to_who_makes_them(checks, ask):
+    problem, rng = ask("next_item"), np.random.default_rng(0)
+    width = problem.max_seq_len + 1
+    places = rng.permutation(len(problem.items))
+    before = places - problem.offsets[problem.users[places]]
+    stops = places[before > 0][:256] + 1
+    starts = np.maximum(problem.offsets[problem.users[stops - 1]], stops - width)
+    rows = [problem.items[a:b] for a, b in zip(starts, stops, strict=True)]
+    inputs, targets = shifted(rows)
+    last = [row[-1:] for row in targets]
+    assert checks.next_item_fault(inputs, last, problem, prefixes=True) is None
+    assert "targets" in checks.next_item_fault(inputs, last, problem)
+    assert "not the end of a history" in checks.next_item_fault(inputs, targets, problem)
+
+
+def test_one_wrong_target_is_a_fault(checks, ask):
+    problem = ask("next_item")
+    inputs, targets = shifted(windows(problem, problem.max_seq_len + 1))
+    targets[5] = np.append(targets[5][1], targets[5][1:])
+    assert "are not the items after" in checks.next_item_fault(inputs, targets, problem)
+
+
+def test_wrong_masks_are_faults(checks, ask):
+    problem = ask("cloze")
+    rows = windows(problem, problem.max_seq_len)
+    few = [hidden & (np.arange(len(hidden)) % 2 == 0) for hidden in masked(rows)]
+    assert "items are hidden" in checks.cloze_fault(rows, few, problem)
+    bare = [hidden & (row % 2 == 0) for row, hidden in enumerate(masked(rows))]
+    assert "rows hide nothing" in checks.cloze_fault(rows, bare, problem)
+    one = [np.arange(len(row), 0, -1) % 5 == 1 for row in rows]
+    assert checks.cloze_fault(rows, one, problem) == "masks of different rows are the same"
