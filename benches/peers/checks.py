@@ -15,11 +15,12 @@ from types import ModuleType
 import numpy as np
 from contract import Contender, Steps
 from numpy.typing import NDArray
-from problem import Problem
+from problem import K, Problem
 from ranks import metrics_of
 
 ROOT = Path(__file__).parents[2]
 TOLERANCE = 1e-5
+ROUNDING = 1e-4  # of a float32 product of factors, summed in any order
 
 
 def metrics_fault(
@@ -62,10 +63,27 @@ def metrics_contender(
 
 
 def lists_fault(lists: NDArray[np.integer], problem: Problem) -> str | None:
-    """Lists [R, 10] of item ids, best first: their target's place gives the metrics."""
-    hits = lists == problem.targets[: len(lists), None]
-    ranks = np.where(hits.any(1), hits.argmax(1) + 1.0, np.inf)
-    return metrics_fault(metrics_of(ranks), problem, len(lists), tolerance=2 / len(lists))
+    """Lists [R, K] of item ids, best first: the unseen items whose products are the largest.
+
+    Lists may differ where products are as good as equal, so those of the lists are compared.
+    """
+    if lists.shape != (problem.rows, K):
+        return f"the shape is {lists.shape}, not {(problem.rows, K)}"
+    if lists.min() < 1 or lists.max() > problem.n_items:
+        return "an id lies outside the catalogue"
+    if (np.diff(np.sort(lists, axis=1), axis=1) == 0).any():
+        return "a list has an item twice"
+    of_users, of_items = problem.factors
+    scores = of_users @ of_items.T
+    scores[problem.seen] = -np.inf
+    found = np.take_along_axis(scores, lists - 1, axis=1)
+    if np.isneginf(found).any():
+        return "a list has an item that its user has taken"
+    best = -np.sort(-np.partition(scores, -K, axis=1)[:, -K:], axis=1)
+    if (np.abs(found - best) > ROUNDING).any():
+        row = int((np.abs(found - best) > ROUNDING).any(axis=1).argmax())
+        return f"list {row} has the scores {found[row]}, not {best[row]}"
+    return None
 
 
 def cloze_fault(

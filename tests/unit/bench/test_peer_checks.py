@@ -169,3 +169,40 @@ def test_wrong_masks_are_faults(checks, ask):
     assert "rows hide nothing" in checks.cloze_fault(rows, bare, problem)
     one = [np.arange(len(row), 0, -1) % 5 == 1 for row in rows]
     assert checks.cloze_fault(rows, one, problem) == "masks of different rows are the same"
+
+
+def best_items(problem, *, filter_seen=True):
+    of_users, of_items = problem.factors
+    scores = of_users @ of_items.T
+    if filter_seen:
+        scores[problem.seen] = -np.inf
+    return np.argsort(-scores, axis=1)[:, :10] + 1
+
+
+def outside(problem):
+    lists = best_items(problem)
+    return np.where(lists == problem.targets[:, None], lists, problem.n_items + 5)
+
+
+def worse(problem):
+    lists = best_items(problem)
+    lists[0, 9] = np.setdiff1d(free(problem, problem.ranked_users[0]), lists[0])[0]
+    return lists
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (best_items, None),
+        (lambda problem: best_items(problem, filter_seen=False), "that its user has taken"),
+        (outside, "outside the catalogue"),
+        (lambda problem: best_items(problem)[:, ::-1], "list 0 has the scores"),
+        (lambda problem: np.repeat(best_items(problem)[:, :1], 10, axis=1), "an item twice"),
+        (lambda problem: best_items(problem)[:-1], "the shape is"),
+        (worse, "list 0 has the scores"),
+    ],
+)
+def test_lists_are_compared_as_a_whole(make, said, checks, ask):
+    problem = ask("top_k_factors")
+    fault = checks.lists_fault(make(problem), problem)
+    assert fault is None if said is None else said in fault
