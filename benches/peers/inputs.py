@@ -2,8 +2,10 @@
 
 The log is that of `seqrec bench` (seqrec.bench.shapes), with raw ids that are neither dense nor in
 order, and seconds added so that no user has two events at a time: peers break ties in many ways.
-Scores are normal draws in which targets stand out a little, so that hit@10 lies near 0.4. The true
-ranks are counted here by NumPy: whoever is wrong, seqrec included, is found out.
+Scores are normal draws in which targets stand out a little, so that hit@10 lies near 0.4. In every
+second row an item that the user has taken stands out, too, and popular items have larger factors,
+so that a filter is missed whatever the catalogue. The true ranks are counted here by NumPy: whoever
+is wrong, seqrec included, is found out.
 """
 
 from __future__ import annotations
@@ -96,7 +98,11 @@ def _write_scores(target: Path, problem: Problem, rng: np.random.Generator) -> d
     targets = sequences.items[sequences.stops[users] - 1]
     scores = rng.standard_normal((rows, n_items), dtype=np.float32)
     scores[np.arange(rows), targets - 1] += rng.normal(2.5, 1.0, rows).astype(np.float32)
+    taken = sequences.items[sequences.starts[users]]  # must not count, and would be found above
+    scores[np.arange(0, rows, 2), taken[::2] - 1] = scores.max() + 1
     items = rng.standard_normal((n_items, D), dtype=np.float32)
+    popular = np.argsort(-np.bincount(sequences.items - 1, minlength=n_items), kind="stable")
+    items[popular[: -(-n_items // 100)]] *= 2  # high for who has taken them, too
     noise = rng.standard_normal((rows, D), dtype=np.float32)
     of_users = items[targets - 1] + 0.7 * noise
     lists, list_scores = _lists(scores, users, problem)

@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from seqrec.bench.shapes import SHAPES, Shape
+
 PEERS = Path(__file__).parents[3] / "benches" / "peers"
 
 
@@ -26,6 +28,21 @@ def ask(checks, tmp_path_factory):
 
     def problem(job, case=""):
         return import_module("problem").Problem(folder=folder, job=job, case=case, threads=1)
+
+    return problem
+
+
+@pytest.fixture(scope="module")
+def wide(checks, tmp_path_factory):
+    """The input of a job at a shape whose users have taken hardly any of the catalogue."""
+    shape = Shape(users=300, items=20_000, events=3_000, sigma=0.5, max_seq_len=24)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(SHAPES, "wide", shape)
+        folder = import_module("inputs").make(tmp_path_factory.mktemp("input"), "wide", 256)
+
+    def problem(job):
+        made = import_module("problem").Problem(folder=folder, job=job, case="", threads=1)
+        return made, checks, import_module("ranks").metrics_of
 
     return problem
 
@@ -206,3 +223,18 @@ def test_lists_are_compared_as_a_whole(make, said, checks, ask):
     problem = ask("top_k_factors")
     fault = checks.lists_fault(make(problem), problem)
     assert fault is None if said is None else said in fault
+
+
+@pytest.mark.parametrize("job", ["rank", "rank_factors"])
+def test_ranks_among_taken_items_too_are_a_fault_in_a_large_catalogue(job, wide):
+    problem, checks, metrics_of = wide(job)
+    of_users, of_items = problem.factors
+    scores = problem.scores if job == "rank" else of_users @ of_items.T
+
+    def ranks():
+        own = scores[np.arange(problem.rows), problem.targets - 1]
+        return 1.0 + (scores > own[:, None]).sum(1)
+
+    assert "@10 is" in checks.metrics_fault(metrics_of(ranks()), problem, problem.rows)
+    scores[problem.seen] = -np.inf
+    assert checks.metrics_fault(metrics_of(ranks()), problem, problem.rows) is None
