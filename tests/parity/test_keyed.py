@@ -9,7 +9,7 @@ from reference import keyed as reference
 from reference import text
 from reference.sequences import store
 from seqrec import _core
-from seqrec.errors import ConfigError, DataError
+from seqrec.errors import ConfigError, DataError, OutOfMemoryError
 
 names = st.text(st.characters(codec="utf-8"), max_size=8)
 fields = st.sampled_from(["", "uniform", "test", "0"])
@@ -142,8 +142,8 @@ def test_a_catalogue_without_items_is_refused():
         draw([[]], n_items=0)
 
 
-def test_more_negatives_than_memory_are_refused_before_it_is_asked_for():
-    with pytest.raises(DataError, match="negatives are more than"):
+def test_draws_beyond_memory_are_refused():
+    with pytest.raises(OutOfMemoryError, match=f"not to be had for `draws` = {2**62}"):
         draw([[1]], n_items=3, draws=2**62)
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from reference import topk as reference
 from seqrec import _core
-from seqrec.errors import ConfigError, DataError
+from seqrec.errors import ConfigError, DataError, OutOfMemoryError
 
 
 def top_k(scores, k, histories, *, filter_seen=True, excluded=()):
@@ -109,7 +109,7 @@ def test_no_k_is_refused():
 
 
 def test_a_k_beyond_memory_is_refused():
-    with pytest.raises(ConfigError, match="`k` is 4611686018427387904"):
+    with pytest.raises(OutOfMemoryError, match=f"not to be had for `k` = {2**62}"):
         top_k([[0.0]], 2**62, [[]])
 
 

@@ -39,7 +39,7 @@ pub fn auc(positives: &[f32], negatives: &[f32], n_draws: usize) -> Result<Vec<f
 /// [`crate::bootstrap::bootstrap_means`].
 ///
 /// # Errors
-/// As [`auc`]; [`Error::Option`] for no resample, or too many for the memory.
+/// As [`auc`]; [`Error::Option`] for no resample, [`Error::Memory`] for too many of them.
 pub fn bootstrap_auc(
     positives: &[f32],
     negatives: &[f32],

@@ -19,8 +19,8 @@ pub fn draws(seed: u64, resample: usize, n_users: usize) -> impl ExactSizeIterat
 /// over its users. Sums run in the order of the draws, so the threads cannot move a digit.
 ///
 /// # Errors
-/// [`Error::Option`] for no resample or too many for the memory, [`Error::Length`] for no user or
-/// a ragged matrix.
+/// [`Error::Option`] for no resample, [`Error::Memory`] for too many of them, [`Error::Length`] for
+/// no user or a ragged matrix.
 pub fn bootstrap_means(
     values: &[f64],
     width: usize,

@@ -127,6 +127,21 @@ pub enum Error {
         /// How much there may be.
         limit: usize,
     },
+    /// Memory is not to be had.
+    #[error("out of memory: {bytes} bytes are not to be had{}", for_option(.option.as_ref()))]
+    Memory {
+        /// How much was asked for.
+        bytes: usize,
+        /// Name and value of the option that asks for so much, where it is one.
+        option: Option<(&'static str, usize)>,
+    },
+}
+
+/// Which option it is for that something is refused.
+fn for_option(option: Option<&(&'static str, usize)>) -> String {
+    option.map_or_else(String::new, |(name, value)| {
+        format!(" for `{name}` = {value}")
+    })
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 
 use sha2::{Digest, Sha256};
 
+use crate::buffer::filled;
 use crate::parallel::{self, fill_rows, map_rows};
 use crate::sets::{distinct, ids_in};
 use crate::text::Texts;
@@ -175,8 +176,7 @@ fn running_sums(counts: &[i64], n_items: usize) -> Result<Vec<u64>, Error> {
 /// # Errors
 /// [`Error::Length`] if there is not one raw id for each user of `sequences`, [`Error::Range`] for
 /// a user or an item outside its range, [`Error::Slice`] for a bad range, [`Error::NoNegative`]
-/// for a user who has taken every item that can be drawn, [`Error::TooMany`] for more negatives
-/// than memory can address.
+/// for a user who has taken every item that can be drawn, [`Error::Memory`] for too many draws.
 pub fn draw_evaluation_negatives(
     purpose: &str,
     part: &str,
@@ -195,7 +195,7 @@ pub fn draw_evaluation_negatives(
         });
     }
     let key = Key::new(purpose, part);
-    let mut negatives = room(users.len(), draws)?;
+    let mut negatives = filled((users.len(), draws), 0, ("draws", draws))?;
     // Users are checked even where no draw is asked for.
     map_rows(users.len(), |row| sequences.row(users, row).map(|_| ()))?;
     fill_rows(&mut negatives, draws, |row, out| {
@@ -227,21 +227,6 @@ fn first_free(key: &Key, catalogue: &Catalogue, taken: &[i32], draw: usize) -> i
         }
         attempt += 1;
     }
-}
-
-/// Zeroed room for `rows * width` items, or an error instead of an abort.
-fn room(rows: usize, width: usize) -> Result<Vec<i32>, Error> {
-    let limit = isize::MAX as usize / size_of::<i32>();
-    let refuse = |found| Error::TooMany {
-        what: "negatives",
-        found,
-        limit,
-    };
-    let n = rows.checked_mul(width).ok_or_else(|| refuse(usize::MAX))?;
-    let mut out = Vec::new();
-    out.try_reserve_exact(n).map_err(|_| refuse(n))?;
-    out.resize(n, 0);
-    Ok(out)
 }
 
 #[cfg(test)]

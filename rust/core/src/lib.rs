@@ -15,6 +15,7 @@
 //!   child would hang on it.
 #![deny(missing_docs)]
 
+mod buffer;
 pub mod crew;
 pub mod error;
 pub mod helpers;
@@ -47,7 +48,6 @@ pub mod window;
 
 pub mod auc;
 pub mod bootstrap;
-mod buffer;
 pub mod hidden;
 pub mod keyed;
 pub mod metrics;

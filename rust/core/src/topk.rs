@@ -36,7 +36,8 @@ const PIECE: usize = 4096;
 ///
 /// # Errors
 /// [`Error::Score`] for NaN or `+inf`, wherever it stands in a row; [`Error::Range`] for an id of
-/// `excluded` outside `1..=n_items`; [`Error::Option`] if `k` is 0 or too large for the memory;
+/// `excluded` outside `1..=n_items`; [`Error::Option`] if `k` is 0, [`Error::Memory`] if it is too
+/// large;
 /// what [`Scores::seen`] and [`Hidden::hide`] refuse.
 pub fn top_k(
     crew: Crew<'_>,

@@ -6,6 +6,7 @@ use seqrec_core::Error;
 import_exception!(seqrec.errors, ConfigError);
 import_exception!(seqrec.errors, DataError);
 import_exception!(seqrec.errors, KernelPanicError);
+import_exception!(seqrec.errors, OutOfMemoryError);
 import_exception!(seqrec.errors, ResourceError);
 
 /// The exception that stands for a refusal.
@@ -13,6 +14,7 @@ pub(crate) fn raise(error: Error) -> PyErr {
     let message = error.to_string();
     match error {
         Error::Option { .. } => ConfigError::new_err(message),
+        Error::Memory { .. } => OutOfMemoryError::new_err(message),
         Error::Length { .. }
         | Error::Width { .. }
         | Error::Range { .. }
