@@ -47,6 +47,11 @@ def test_an_item_beyond_the_catalogue_is_not_counted():
         _core.count_items(*store([[1, 3]]), 2)
 
 
+def test_a_catalogue_beyond_all_numbers_is_refused():
+    with pytest.raises(DataError, match=f"{2**62} items are more than the 2147483646"):
+        _core.count_items(*store([[1, 3]]), 2**62)
+
+
 @given(histories.filter(len), st.data())
 def test_targets_are_found_in_their_own_history(histories, data):
     row = st.tuples(st.integers(0, len(histories) - 1), st.integers(1, 7))

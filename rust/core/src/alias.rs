@@ -2,8 +2,8 @@
 
 use std::hint::select_unpredictable;
 
-use crate::Error;
 use crate::seed::Stream;
+use crate::{Error, buffer};
 
 /// Draws with probabilities in proportion to weights; see [`alias_table`].
 #[derive(Debug, Clone, Copy)]
@@ -64,8 +64,9 @@ pub fn alias_table(weights: &[f64]) -> Result<Vec<u64>, Error> {
     let mut shares = mean_one_shares(weights)?;
     let n = shares.len();
     // What is left at the end has a share of 1 up to rounding: it keeps all its draws.
-    let mut columns: Vec<u64> = (1..=n).map(|item| column(u32::MAX, item)).collect();
-    let (mut small, mut large): (Vec<usize>, Vec<usize>) = (0..n).partition(|&i| shares[i] < 1.0);
+    let mut columns = buffer::collected((1..=n).map(|item| column(u32::MAX, item)))?;
+    let mut small = buffer::gathered((0..n).filter(|&i| shares[i] < 1.0))?;
+    let mut large = buffer::gathered((0..n).filter(|&i| shares[i] >= 1.0))?;
     while let (Some(&giver), Some(taker)) = (large.last(), small.pop()) {
         columns[taker] = column((shares[taker] * TWO_32) as u32, giver + 1);
         shares[giver] = (shares[giver] + shares[taker]) - 1.0;
@@ -107,7 +108,7 @@ fn mean_one_shares(weights: &[f64]) -> Result<Vec<f64>, Error> {
     }
     let total: f64 = weights.iter().map(|weight| weight / max).sum();
     let scale = weights.len() as f64 / total;
-    Ok(weights.iter().map(|weight| weight / max * scale).collect())
+    buffer::collected(weights.iter().map(|weight| weight / max * scale))
 }
 
 #[cfg(test)]

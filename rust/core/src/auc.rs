@@ -18,7 +18,7 @@
 
 use crate::Error;
 use crate::bootstrap::{check_resampling, draws};
-use crate::buffer::filled;
+use crate::buffer::{collected, copies, filled, with_room, zeros};
 use crate::parallel::{fill_rows, map_rows};
 
 /// The AUC of each draw: positives `[users]` against each column of negatives `[users, n_draws]`.
@@ -28,9 +28,10 @@ use crate::parallel::{fill_rows, map_rows};
 /// or lengths that do not match.
 pub fn auc(positives: &[f32], negatives: &[f32], n_draws: usize) -> Result<Vec<f64>, Error> {
     let pooled = Pooled::new(positives, negatives, n_draws)?;
-    let once = vec![1; positives.len()];
+    let once = copies(positives.len(), 1)?;
     map_rows(n_draws, |draw| {
-        let wins = pooled.draws[draw].twice_wins(&pooled.by_positive, &once, &mut Vec::new());
+        let mut running = with_room(once.len() + 1)?;
+        let wins = pooled.draws[draw].twice_wins(&pooled.by_positive, &once, &mut running);
         Ok(wins as f64 / twice_pairs(positives.len()))
     })
 }
@@ -51,20 +52,20 @@ pub fn bootstrap_auc(
     let pooled = Pooled::new(positives, negatives, n_draws)?;
     let mut means = filled((resamples, 1), 0.0, ("resamples", resamples))?;
     fill_rows(&mut means, 1, |resample, mean| {
-        let weights = weights_of(draws(seed, resample, positives.len()));
-        mean[0] = pooled.mean_auc(&weights);
+        let weights = weights_of(draws(seed, resample, positives.len()))?;
+        mean[0] = pooled.mean_auc(&weights)?;
         Ok(())
     })?;
     Ok(means)
 }
 
 /// How often each user was drawn.
-fn weights_of(drawn: impl ExactSizeIterator<Item = usize>) -> Vec<u32> {
-    let mut weights = vec![0; drawn.len()];
+fn weights_of(drawn: impl ExactSizeIterator<Item = usize>) -> Result<Vec<u32>, Error> {
+    let mut weights = zeros(drawn.len())?;
     for user in drawn {
         weights[user] += 1;
     }
-    weights
+    Ok(weights)
 }
 
 /// Twice the number of (positive, negative) pairs of a draw.
@@ -92,43 +93,41 @@ struct Draw {
 impl Pooled {
     fn new(positives: &[f32], negatives: &[f32], n_draws: usize) -> Result<Self, Error> {
         check_scores(positives, negatives, n_draws)?;
-        let by_positive = ascending(positives);
-        let sorted = gather(positives, &by_positive);
+        let by_positive = ascending(positives)?;
+        let sorted = gather(positives, &by_positive)?;
         let draws = map_rows(n_draws, |draw| {
-            let column: Vec<f32> = (negatives.iter().skip(draw).step_by(n_draws))
-                .copied()
-                .collect();
-            Ok(Draw::new(&sorted, &column))
+            let column = negatives.iter().skip(draw).step_by(n_draws);
+            Draw::new(&sorted, &collected(column.copied())?)
         })?;
         Ok(Self { by_positive, draws })
     }
 
-    fn mean_auc(&self, weights: &[u32]) -> f64 {
-        let mut running = Vec::with_capacity(weights.len() + 1);
+    fn mean_auc(&self, weights: &[u32]) -> Result<f64, Error> {
+        let mut running = with_room(weights.len() + 1)?;
         let wins: f64 = (self.draws.iter())
             .map(|draw| draw.twice_wins(&self.by_positive, weights, &mut running) as f64)
             .sum();
-        wins / (twice_pairs(weights.len()) * self.draws.len() as f64)
+        Ok(wins / (twice_pairs(weights.len()) * self.draws.len() as f64))
     }
 }
 
 impl Draw {
-    fn new(sorted_positives: &[f32], negatives: &[f32]) -> Self {
-        let by_negative = ascending(negatives);
-        let sorted = gather(negatives, &by_negative);
+    fn new(sorted_positives: &[f32], negatives: &[f32]) -> Result<Self, Error> {
+        let by_negative = ascending(negatives)?;
+        let sorted = gather(negatives, &by_negative)?;
         let count = |is_in: fn(f32, f32) -> bool| {
             let count_of = |&p| sorted.partition_point(|&n| is_in(n, p)) as u32;
-            sorted_positives.iter().map(count_of).collect()
+            collected(sorted_positives.iter().map(count_of))
         };
-        Self {
-            below: count(|n, p| n < p),
-            not_above: count(|n, p| n <= p),
+        Ok(Self {
+            below: count(|n, p| n < p)?,
+            not_above: count(|n, p| n <= p)?,
             by_negative,
-        }
+        })
     }
 
     /// Twice the weight of the pairs that the positive wins, a tie being half a win. `running` is
-    /// scratch: the weight of the first `j` negatives.
+    /// scratch with room for one more than there are users: the weight of the first `j` negatives.
     fn twice_wins(&self, by_positive: &[u32], weights: &[u32], running: &mut Vec<u32>) -> u64 {
         running.clear();
         running.push(0);
@@ -191,14 +190,14 @@ fn check_finite(name: &'static str, scores: &[f32], width: usize) -> Result<(), 
 }
 
 /// The places of finite scores in ascending order.
-fn ascending(scores: &[f32]) -> Vec<u32> {
-    let mut places: Vec<u32> = (0..scores.len() as u32).collect();
+fn ascending(scores: &[f32]) -> Result<Vec<u32>, Error> {
+    let mut places = collected(0..scores.len() as u32)?;
     places.sort_unstable_by(|&a, &b| scores[a as usize].total_cmp(&scores[b as usize]));
-    places
+    Ok(places)
 }
 
-fn gather(scores: &[f32], places: &[u32]) -> Vec<f32> {
-    places.iter().map(|&place| scores[place as usize]).collect()
+fn gather(scores: &[f32], places: &[u32]) -> Result<Vec<f32>, Error> {
+    collected(places.iter().map(|&place| scores[place as usize]))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use crate::log::{Grouped, user_outside};
-use crate::{Error, parallel, shares};
+use crate::{Error, buffer, parallel, shares};
 
 /// Rows of a bucket, about: their events and the sorted ones stay in the second level of a cache.
 const BUCKET: usize = 1 << 14;
@@ -44,11 +44,11 @@ pub(crate) fn group(
         .map(|bucket| counts.iter().map(|count| count[bucket]).sum())
         .collect();
     let mut grouped = Grouped {
-        offsets: vec![0; n_users + 1],
-        items: vec![0; n],
-        times: vec![0; times.filter(|_| keep_times).map_or(0, <[i64]>::len)],
+        offsets: buffer::zeros(n_users.saturating_add(1))?,
+        items: buffer::zeros(n)?,
+        times: buffer::zeros(times.filter(|_| keep_times).map_or(0, <[i64]>::len))?,
     };
-    let mut outs = buckets.cut(&totals, &mut grouped).into_iter();
+    let mut outs = buckets.cut(&totals, &mut grouped)?.into_iter();
     for pass in passes(&totals) {
         let event = |row: usize| Event {
             time: times.map_or(0, |times| times[row]),
@@ -58,11 +58,13 @@ pub(crate) fn group(
         let parts = parallel::map(rows.clone().zip(&counts), |(rows, counts)| {
             buckets.deal(users, rows, &pass, &counts[pass.clone()], event)
         });
+        let parts = parts.into_iter().collect::<Result<Vec<_>, _>>()?;
         let outs = outs.by_ref().take(pass.len()).enumerate();
-        parallel::map_with(outs, Scratch::default, |scratch, (bucket, out)| {
+        let sorted = parallel::map_with(outs, Scratch::default, |scratch, (bucket, out)| {
             let events: Vec<&[Event]> = parts.iter().map(|part| part.bucket(bucket)).collect();
-            scratch.sort(&events, out);
+            scratch.sort(&events, out)
         });
+        sorted.into_iter().collect::<Result<(), _>>()?;
     }
     Ok(grouped)
 }
@@ -128,9 +130,9 @@ impl Buckets {
         pass: &Range<usize>,
         counts: &[usize],
         event: impl Fn(usize) -> Event,
-    ) -> Part {
-        let starts = running_sum(counts);
-        let mut events = vec![Event::default(); starts[counts.len()]];
+    ) -> Result<Part, Error> {
+        let starts = running_sum(counts)?;
+        let mut events = buffer::copies(starts[counts.len()], Event::default())?;
         let mut next = starts.clone();
         for row in rows {
             let bucket = (users[row] as usize >> self.shift).wrapping_sub(pass.start);
@@ -139,20 +141,20 @@ impl Buckets {
                 next[bucket] += 1;
             }
         }
-        Part { events, starts }
+        Ok(Part { events, starts })
     }
 
     /// The pieces of the answer that belong to each bucket.
-    fn cut<'a>(&self, totals: &[usize], grouped: &'a mut Grouped) -> Vec<Out<'a>> {
+    fn cut<'a>(&self, totals: &[usize], grouped: &'a mut Grouped) -> Result<Vec<Out<'a>>, Error> {
         let widths = (0..self.n).map(|bucket| self.users(bucket).len());
         let items = shares::split(&mut grouped.items, totals.iter().copied());
         let none = grouped.times.is_empty();
         let times = totals.iter().map(|&total| if none { 0 } else { total });
         let times = shares::split(&mut grouped.times, times);
         let ends = shares::split(&mut grouped.offsets[1..], widths);
-        let starts = running_sum(totals);
+        let starts = running_sum(totals)?;
         let pieces = items.into_iter().zip(times).zip(ends).enumerate();
-        pieces
+        let outs = pieces
             .map(|(bucket, ((items, times), ends))| Out {
                 first_user: bucket << self.shift,
                 start: starts[bucket],
@@ -160,7 +162,8 @@ impl Buckets {
                 items,
                 times,
             })
-            .collect()
+            .collect();
+        Ok(outs)
     }
 }
 
@@ -196,15 +199,17 @@ struct Scratch {
 
 impl Scratch {
     /// Deals out the events of a bucket to its users, and sorts each user by time.
-    fn sort(&mut self, parts: &[&[Event]], out: Out<'_>) {
+    fn sort(&mut self, parts: &[&[Event]], out: Out<'_>) -> Result<(), Error> {
         let place = |event: &Event| event.user as usize - out.first_user;
-        let mut counts = vec![0; out.ends.len()];
+        let mut counts = buffer::zeros(out.ends.len())?;
         for event in parts.iter().copied().flatten() {
             counts[place(event)] += 1;
         }
-        let bounds = running_sum(&counts);
-        let mut next = bounds.clone();
+        let bounds = running_sum(&counts)?;
+        let mut next = counts;
+        next.copy_from_slice(&bounds[..out.ends.len()]);
         self.events.clear();
+        buffer::reserve(&mut self.events, out.items.len())?;
         self.events.resize(out.items.len(), (0, 0));
         for part in parts {
             for event in *part {
@@ -217,7 +222,7 @@ impl Scratch {
             let own = bounds[user]..bounds[user + 1];
             *end = (out.start + own.end) as i64;
             if !self.events[own.clone()].is_sorted_by_key(|event| event.0) {
-                sort_by_time(&mut self.events[own], &mut self.keys);
+                sort_by_time(&mut self.events[own], &mut self.keys)?;
             }
         }
         for ((_, item), to) in self.events.iter().zip(out.items) {
@@ -226,27 +231,30 @@ impl Scratch {
         for ((time, _), to) in self.events.iter().zip(out.times) {
             *to = *time;
         }
+        Ok(())
     }
 }
 
 /// Sorts the events of one user by time, stably.
-fn sort_by_time(events: &mut [(i64, i32)], keys: &mut Vec<u64>) {
+fn sort_by_time(events: &mut [(i64, i32)], keys: &mut Vec<u64>) -> Result<(), Error> {
     let times = || events.iter().map(|event| event.0);
     let (low, high) = (times().min().unwrap_or(0), times().max().unwrap_or(0));
     let bits = usize::BITS - events.len().leading_zeros();
     if high.abs_diff(low).leading_zeros() < bits {
+        buffer::check_room::<(i64, i32)>(events.len())?;
         events.sort_by_key(|event| event.0);
-        return;
+        return Ok(());
     }
     // Time and place share 64 bits: distinct keys, which need no stable sort.
     keys.clear();
+    buffer::reserve(keys, events.len())?;
     keys.extend(
         times()
             .zip(0..)
             .map(|(time, place): (i64, u64)| time.abs_diff(low) << bits | place),
     );
     keys.sort_unstable();
-    let items: Vec<i32> = events.iter().map(|event| event.1).collect();
+    let items = buffer::collected(events.iter().map(|event| event.1))?;
     for (event, key) in events.iter_mut().zip(keys) {
         let place = *key & ((1 << bits) - 1);
         *event = (
@@ -254,18 +262,19 @@ fn sort_by_time(events: &mut [(i64, i32)], keys: &mut Vec<u64>) {
             items[place as usize],
         );
     }
+    Ok(())
 }
 
 /// The sum of all before each, and of all.
-fn running_sum(counts: &[usize]) -> Vec<usize> {
-    let mut sums = Vec::with_capacity(counts.len() + 1);
+fn running_sum(counts: &[usize]) -> Result<Vec<usize>, Error> {
+    let mut sums = buffer::with_room(counts.len() + 1)?;
     let mut sum = 0;
     sums.push(sum);
     for count in counts {
         sum += count;
         sums.push(sum);
     }
-    sums
+    Ok(sums)
 }
 
 #[cfg(test)]

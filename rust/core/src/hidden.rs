@@ -4,8 +4,8 @@
 //! takes back the old ones. Hiding costs a store an item, however often the item is named, and no
 //! search; a mark is a byte, so that the scores of a row stay in the first level of a cache.
 
-use crate::Error;
 use crate::scores::column_of;
+use crate::{Error, buffer};
 
 /// Marks of the columns; kept from row to row, so that nobody clears the whole of them.
 #[derive(Debug, Clone)]
@@ -16,12 +16,14 @@ pub struct Hidden {
 
 impl Hidden {
     /// Nothing is hidden in rows of `n_items` scores.
-    #[must_use]
-    pub fn new(n_items: usize) -> Self {
-        Self {
-            marks: vec![0; n_items],
+    ///
+    /// # Errors
+    /// [`Error::Memory`].
+    pub fn new(n_items: usize) -> Result<Self, Error> {
+        Ok(Self {
+            marks: buffer::zeros(n_items)?,
             current: 1,
-        }
+        })
     }
 
     /// Shows all items again.
@@ -128,7 +130,7 @@ mod tests {
 
     #[test]
     fn an_item_is_hidden_until_all_are_shown() {
-        let mut hidden = Hidden::new(3);
+        let mut hidden = Hidden::new(3).unwrap();
         assert_eq!(columns(&hidden), []);
         hidden.hide("items", 0, &[2, 2]).unwrap();
         assert_eq!(columns(&hidden), [1]);
@@ -139,7 +141,7 @@ mod tests {
     #[test]
     fn an_item_that_is_named_twice_is_visited_once() {
         let mut visited = Vec::new();
-        let mut hidden = Hidden::new(3);
+        let mut hidden = Hidden::new(3).unwrap();
         hidden.hide("items", 0, &[1]).unwrap();
         let visit = |column| visited.push(column);
         hidden.hide_each("items", 0, &[3, 1, 3], visit).unwrap();
@@ -148,7 +150,7 @@ mod tests {
 
     #[test]
     fn an_item_above_is_counted_once_and_only_if_it_was_shown() {
-        let mut hidden = Hidden::new(4);
+        let mut hidden = Hidden::new(4).unwrap();
         hidden.hide("items", 0, &[1]).unwrap();
         let row = [0.9, 0.1, 0.8, 0.7];
         let above = hidden.hide_above("items", 0, &[3, 1, 2, 3], &row, 0.5);
@@ -158,7 +160,7 @@ mod tests {
 
     #[test]
     fn no_mark_outlives_its_row() {
-        let mut hidden = Hidden::new(2);
+        let mut hidden = Hidden::new(2).unwrap();
         hidden.hide("items", 0, &[1]).unwrap();
         for _ in 0..1000 {
             hidden.clear();
@@ -169,10 +171,15 @@ mod tests {
     #[test]
     fn an_item_outside_the_catalogue_is_named_by_its_place() {
         for item in [0, -1, 4, i32::MIN] {
-            let refused = Hidden::new(3).hide("items", 7, &[1, item]).unwrap_err();
+            let refused = Hidden::new(3)
+                .unwrap()
+                .hide("items", 7, &[1, item])
+                .unwrap_err();
             let wanted = format!("`items`[8] is {item}, outside 1..=3");
             assert_eq!(refused.to_string(), wanted);
-            let refused = Hidden::new(3).hide("items", 7, &[1, item, 2, 3, 1]);
+            let refused = Hidden::new(3)
+                .unwrap()
+                .hide("items", 7, &[1, item, 2, 3, 1]);
             assert_eq!(refused.unwrap_err().to_string(), wanted);
         }
     }

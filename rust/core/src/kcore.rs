@@ -4,9 +4,9 @@
 //! conditions; it does not depend on the order in which events go, but the rounds are defined
 //! all the same: in each, every event of a user *or* item below its minimum goes at once.
 
-use crate::Error;
 use crate::log::same_length;
 use crate::parallel::map_rows;
+use crate::{Error, buffer};
 
 /// Rows that a thread takes at a time.
 const CHUNK: usize = 1 << 16;
@@ -46,7 +46,7 @@ impl Side<'_> {
                 limit: MOST,
             });
         }
-        let mut counts = vec![0; self.n_ids];
+        let mut counts: Vec<usize> = buffer::zeros(self.n_ids)?;
         for (index, &id) in self.ids.iter().enumerate() {
             match counts.get_mut(id as usize) {
                 Some(count) if id >= 0 => *count += 1,
@@ -89,7 +89,7 @@ pub fn n_core(users: Side<'_>, items: Side<'_>) -> Result<Core, Error> {
     let n = users.ids.len();
     let (mut of_user, mut of_item) = (users.count()?, items.count()?);
     let mut core = Core {
-        keep: vec![true; n],
+        keep: buffer::copies(n, true)?,
         rounds: Vec::new(),
     };
     let mut left = n;
@@ -114,9 +114,10 @@ pub fn n_core(users: Side<'_>, items: Side<'_>) -> Result<Core, Error> {
 fn weak_events(n: usize, is_weak: impl Fn(usize) -> bool + Sync) -> Result<Vec<usize>, Error> {
     let chunks = map_rows(n.div_ceil(CHUNK), |chunk| {
         let rows = chunk * CHUNK..n.min((chunk + 1) * CHUNK);
-        Ok(rows.filter(|&event| is_weak(event)).collect::<Vec<_>>())
+        buffer::gathered(rows.filter(|&event| is_weak(event)))
     })?;
-    Ok(chunks.concat())
+    let chunks: Vec<&[usize]> = chunks.iter().map(Vec::as_slice).collect();
+    buffer::joined(&chunks)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::buffer::filled;
+use crate::buffer::{filled, with_room, zeros};
 use crate::parallel::{self, fill_rows, map_rows};
 use crate::sets::{distinct, ids_in};
 use crate::text::Texts;
@@ -46,26 +46,28 @@ impl Key {
 ///
 /// ```
 /// use seqrec_core::{keyed::keyed_hash, text::Texts};
-/// let hashes = keyed_hash("small", "", Texts::new(&[0, 2], b"17")?, "", "");
+/// let hashes = keyed_hash("small", "", Texts::new(&[0, 2], b"17")?, "", "")?;
 /// assert_eq!(hashes.len(), 1);
 /// # Ok::<(), seqrec_core::Error>(())
 /// ```
-#[must_use]
+///
+/// # Errors
+/// [`Error::Memory`].
 pub fn keyed_hash(
     purpose: &str,
     part: &str,
     raw_ids: Texts<'_>,
     draw: &str,
     attempt: &str,
-) -> Vec<u64> {
+) -> Result<Vec<u64>, Error> {
     let key = Key::new(purpose, part);
-    let mut hashes = vec![0; raw_ids.len()];
+    let mut hashes = zeros(raw_ids.len())?;
     parallel::map(hashes.chunks_mut(CHUNK).enumerate(), |(chunk, out)| {
         for (i, hash) in out.iter_mut().enumerate() {
             *hash = key.user(raw_ids.get(chunk * CHUNK + i)).draw(draw, attempt);
         }
     });
-    hashes
+    Ok(hashes)
 }
 
 /// How 64 bits become an item of the catalogue `1..=n_items`.
@@ -157,7 +159,7 @@ fn running_sums(counts: &[i64], n_items: usize) -> Result<Vec<u64>, Error> {
         value: counts[i].to_string(),
     };
     let mut total = 0i64;
-    let mut sums = Vec::with_capacity(n_items);
+    let mut sums = with_room(n_items)?;
     for (i, &count) in counts.iter().enumerate() {
         let sum = total.checked_add(count).filter(|_| count >= 0);
         total = sum.ok_or_else(|| refuse(i))?;
@@ -201,7 +203,7 @@ pub fn draw_evaluation_negatives(
     fill_rows(&mut negatives, draws, |row, out| {
         let user = users[row];
         let (start, stop) = sequences.range(user as usize)?;
-        let taken = distinct(ids_in(sequences, start..stop, catalogue.n_items as i32)?);
+        let taken = distinct(ids_in(sequences, start..stop, catalogue.n_items as i32)?)?;
         catalogue.check(user, &taken)?;
         let key = key.user(raw_ids.get(user as usize));
         for (draw, negative) in out.iter_mut().enumerate() {
@@ -242,7 +244,7 @@ mod tests {
     #[test]
     fn the_hash_is_that_of_the_text() {
         // hashlib.sha256(b"seqrec/1|uniform|test|17|3|0").digest()[:8], little-endian
-        let hashes = keyed_hash("uniform", "test", ids(), "3", "0");
+        let hashes = keyed_hash("uniform", "test", ids(), "3", "0").unwrap();
         assert_eq!(hashes[0], 3_170_153_352_291_833_593);
         let digest = Sha256::digest(b"seqrec/1|uniform|test|u2|3|0");
         assert_eq!(

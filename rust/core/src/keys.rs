@@ -5,7 +5,7 @@ use std::hash::BuildHasher;
 use foldhash::fast::FixedState;
 
 use crate::text::Texts;
-use crate::{Error, check_count};
+use crate::{Error, buffer, check_count};
 
 /// What a table of keys needs to know of one.
 pub(crate) trait Key: Copy + Ord + Send + Sync {
@@ -81,15 +81,18 @@ const FREE: i32 = -1;
 
 const ROOM: usize = 4;
 
+/// Slots of a table to begin with.
+const LEAST: usize = 1 << 10;
+
 /// Rows that are looked up at a time.
 const BLOCK: usize = 512;
 
 impl<K: Key> Table<K> {
     pub(crate) fn new() -> Self {
         Self {
-            keys: Vec::new(),
-            prints: Vec::new(),
-            slots: vec![FREE; 1 << 10],
+            keys: Vec::with_capacity(LEAST / ROOM + 1),
+            prints: Vec::with_capacity(LEAST / ROOM + 1),
+            slots: vec![FREE; LEAST],
         }
     }
 
@@ -146,13 +149,17 @@ impl<K: Key> Table<K> {
         self.prints.push(print);
         check_count("distinct ids", self.keys.len())?;
         if ROOM * self.keys.len() > self.slots.len() {
-            self.grow();
+            self.grow()?;
         }
         Ok(number)
     }
 
-    fn grow(&mut self) {
-        self.slots = vec![FREE; 4 * self.slots.len()];
+    /// Makes the table larger, with room for the keys that it takes before it grows again.
+    fn grow(&mut self) -> Result<(), Error> {
+        self.slots = buffer::copies(4 * self.slots.len(), FREE)?;
+        let room = self.slots.len() / ROOM + 1 - self.keys.len();
+        buffer::reserve(&mut self.keys, room)?;
+        buffer::reserve(&mut self.prints, room)?;
         for (&print, number) in self.prints.iter().zip(0..) {
             let mut slot = self.first_slot(print);
             while self.slots[slot] != FREE {
@@ -160,6 +167,7 @@ impl<K: Key> Table<K> {
             }
             self.slots[slot] = number;
         }
+        Ok(())
     }
 
     /// A multiplication folded upon itself spreads prints that differ in few bits.

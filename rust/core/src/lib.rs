@@ -4,7 +4,7 @@
 //! `scores -> ranks -> metrics` on the way out. Slices come in, caller-owned slices are filled;
 //! nothing here knows Python, reads a file, keeps a global or holds a generator.
 //!
-//! Three conventions hold everywhere:
+//! Four conventions hold everywhere:
 //!
 //! - **Ids.** Item ids are `1..=n_items`; [`PAD`] fills the rest of a row and `n_items + 1` is the
 //!   mask token of the cloze task. Neither can be recommended. Users are `0..n_users`.
@@ -13,6 +13,8 @@
 //! - **Parallelism** is the work of the calling thread and of the [`helpers`] that it brings, see
 //!   [`parallel`], and [`crew`] for batches; rayon's global pool is never started, because a forked
 //!   child would hang on it.
+//! - **Memory** that grows with the events, users or items, or with what is asked for, is refused
+//!   as [`Error::Memory`] where it is not to be had, by every kernel.
 #![deny(missing_docs)]
 
 mod buffer;

@@ -4,7 +4,7 @@
 //! would hand the model an order that nobody acted in.
 
 use crate::placing::{is_straight, place};
-use crate::{Error, dealing, vocab};
+use crate::{Error, buffer, dealing, vocab};
 
 /// The events of all users, user by user, in the order of their times.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,11 +82,11 @@ pub fn sort_events(users: &[i32], times: Option<&[i64]>) -> Result<Vec<i64>, Err
     let n_users = n_groups(users)?;
     // Ids far above the number of rows would need a table far larger than the log.
     if n_users > 4 * users.len() {
-        let ids: Vec<i64> = users.iter().map(|&user| i64::from(user)).collect();
+        let ids = buffer::collected(users.iter().map(|&user| i64::from(user)))?;
         return sort_events(&vocab::encode_integers(&ids)?.codes, times);
     }
     let rows = group(users, times, false, n_users, |row| row as u32 as i32)?.items;
-    Ok(rows.into_iter().map(|row| i64::from(row as u32)).collect())
+    buffer::collected(rows.into_iter().map(|row| i64::from(row as u32)))
 }
 
 /// One more than the largest id.
@@ -108,15 +108,15 @@ fn n_groups(users: &[i32]) -> Result<usize, Error> {
 }
 
 /// Where the events of each user start in the sorted log, and where the last one's end.
-pub(crate) fn offsets(users: &[i32], n_users: usize) -> Vec<usize> {
-    let mut offsets = vec![0; n_users + 1];
+pub(crate) fn offsets(users: &[i32], n_users: usize) -> Result<Vec<usize>, Error> {
+    let mut offsets = buffer::zeros(n_users + 1)?;
     for &user in users {
         offsets[user as usize + 1] += 1;
     }
     for user in 0..n_users {
         offsets[user + 1] += offsets[user];
     }
-    offsets
+    Ok(offsets)
 }
 
 /// Refuses the user of a row.

@@ -9,7 +9,7 @@
 //! # Ok::<(), seqrec_core::Error>(())
 //! ```
 
-use crate::Error;
+use crate::{Error, buffer};
 
 /// Columns of [`rank_metrics`]: hit, ndcg, mrr.
 pub const COLUMNS: usize = 3;
@@ -27,15 +27,15 @@ pub fn rank_metrics(ranks: &[f64], k: usize) -> Result<Vec<f64>, Error> {
         });
     }
     // A few nanoseconds a rank: other threads would take longer to wake than this takes to finish.
-    let mut metrics = Vec::with_capacity(ranks.len() * COLUMNS);
+    let mut metrics: Vec<[f64; COLUMNS]> = buffer::with_room(ranks.len())?;
     for (index, &rank) in ranks.iter().enumerate() {
         if rank.is_nan() || rank < 1.0 {
             let value = rank.to_string();
             return Err(Error::Rank { index, value });
         }
-        metrics.extend_from_slice(&at(rank, k));
+        metrics.push(at(rank, k));
     }
-    Ok(metrics)
+    Ok(metrics.into_flattened())
 }
 
 /// Hit, ndcg and mrr of one rank at the cut `k`.

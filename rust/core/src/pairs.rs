@@ -6,7 +6,7 @@
 //! pairs are never listed.
 
 use crate::sets::{ids_in, totals};
-use crate::{Error, Sequences, log, parallel, shares, vocab};
+use crate::{Error, Sequences, buffer, log, parallel, shares, vocab};
 
 /// The largest window: a row holds that many numbers for each neighbour of an item.
 pub const MAX_WINDOW: usize = 1024;
@@ -40,18 +40,18 @@ pub fn weigh_pairs(sequences: &Sequences<'_>, window: usize) -> Result<Pairs, Er
     check(sequences, window)?;
     let (events, items) = Events::of(sequences)?;
     let places = log::sort_events(&events.codes, None)?;
-    let bounds = log::offsets(&events.codes, items.len());
+    let bounds = log::offsets(&events.codes, items.len())?;
     let parts = parallel::map(shares::cut(&bounds, 8 * parallel::threads()), |codes| {
-        let (mut part, mut row) = (Pairs::default(), Row::new(items.len(), window));
+        let (mut part, mut row) = (Pairs::default(), Row::new(items.len(), window)?);
         for code in codes {
             for &place in &places[bounds[code]..bounds[code + 1]] {
-                row.add_neighbours(&events, place as usize);
+                row.add_neighbours(&events, place as usize)?;
             }
-            row.move_to(&mut part, code, &items);
+            row.move_to(&mut part, code, &items)?;
         }
-        part
+        Ok(part)
     });
-    Ok(Pairs::concat(&parts))
+    Pairs::concat(&parts.into_iter().collect::<Result<Vec<_>, Error>>()?)
 }
 
 /// The events of all users, end to end.
@@ -65,7 +65,7 @@ impl Events {
     /// The events, and the items that their codes stand for.
     fn of(sequences: &Sequences<'_>) -> Result<(Self, Vec<i64>), Error> {
         let n = totals(sequences)?.last().copied().unwrap_or(0);
-        let (mut items, mut users) = (Vec::with_capacity(n), Vec::with_capacity(n));
+        let (mut items, mut users) = (buffer::with_room(n)?, buffer::with_room(n)?);
         for user in 0..sequences.n_users() {
             let (start, stop) = sequences.range(user)?;
             let own = ids_in(sequences, start..stop, i32::MAX)?;
@@ -131,19 +131,22 @@ struct Row {
 impl Row {
     const NONE: u32 = u32::MAX;
 
-    fn new(n_codes: usize, window: usize) -> Self {
-        Self {
+    fn new(n_codes: usize, window: usize) -> Result<Self, Error> {
+        Ok(Self {
             window,
-            place: vec![Self::NONE; n_codes],
+            place: buffer::copies(n_codes, Self::NONE)?,
             columns: Vec::new(),
             counts: Vec::new(),
-        }
+        })
     }
 
     /// Counts the neighbours of an event; the smaller item of a pair counts it, in a pair of equals
     /// the earlier.
-    fn add_neighbours(&mut self, events: &Events, place: usize) {
+    fn add_neighbours(&mut self, events: &Events, place: usize) -> Result<(), Error> {
         let (own, window) = (events.codes[place], self.window);
+        let new = (2 * window).min(self.place.len() - self.columns.len());
+        buffer::reserve(&mut self.columns, new)?;
+        buffer::reserve(&mut self.counts, new * window)?;
         events.later(place, window, |code, distance| {
             if code >= own {
                 self.add(code, distance);
@@ -154,6 +157,7 @@ impl Row {
                 self.add(code, distance);
             }
         });
+        Ok(())
     }
 
     fn add(&mut self, column: i32, distance: usize) {
@@ -167,8 +171,11 @@ impl Row {
     }
 
     /// Appends the row to `pairs`, columns ascending, and starts an empty one.
-    fn move_to(&mut self, pairs: &mut Pairs, code: usize, items: &[i64]) {
+    fn move_to(&mut self, pairs: &mut Pairs, code: usize, items: &[i64]) -> Result<(), Error> {
         self.columns.sort_unstable();
+        buffer::reserve(&mut pairs.rows, self.columns.len())?;
+        buffer::reserve(&mut pairs.columns, self.columns.len())?;
+        buffer::reserve(&mut pairs.weights, self.columns.len())?;
         for &column in &self.columns {
             let base = self.place[column as usize] as usize * self.window;
             pairs.rows.push(items[code] as i32);
@@ -181,18 +188,22 @@ impl Row {
         }
         self.columns.clear();
         self.counts.clear();
+        Ok(())
     }
 }
 
 impl Pairs {
-    fn concat(parts: &[Self]) -> Self {
-        let join = |of: fn(&Self) -> &[i32]| parts.iter().map(of).collect::<Vec<_>>().concat();
+    fn concat(parts: &[Self]) -> Result<Self, Error> {
+        let join = |of: fn(&Self) -> &[i32]| {
+            let all: Vec<&[i32]> = parts.iter().map(of).collect();
+            buffer::joined(&all)
+        };
         let weights: Vec<&[f64]> = parts.iter().map(|part| &part.weights[..]).collect();
-        Self {
-            rows: join(|part| &part.rows),
-            columns: join(|part| &part.columns),
-            weights: weights.concat(),
-        }
+        Ok(Self {
+            rows: join(|part| &part.rows)?,
+            columns: join(|part| &part.columns)?,
+            weights: buffer::joined(&weights)?,
+        })
     }
 }
 

@@ -11,9 +11,9 @@ use std::cmp::Ordering;
 use std::ops::Range;
 use std::sync::Mutex;
 
-use crate::Error;
 use crate::helpers::at_hand;
 use crate::queue::locked;
+use crate::{Error, buffer};
 
 /// Pieces of equal rows for each thread: who is held up leaves its next ones to the others.
 const PIECES: usize = 8;
@@ -26,15 +26,19 @@ pub(crate) fn threads() -> usize {
 /// Calls `row(i)` for each `i` in `0..n` and collects the results in order.
 ///
 /// # Errors
-/// The error of the lowest failing row, whatever the number of threads.
+/// The error of the lowest failing row, whatever the number of threads; [`Error::Memory`].
 pub fn map_rows<T: Send>(
     n: usize,
     row: impl Fn(usize) -> Result<T, Error> + Sync,
 ) -> Result<Vec<T>, Error> {
     let parts = map(ranges(n, rows_of_a_piece(n)), |rows| {
-        rows.map(&row).collect::<Result<Vec<_>, _>>()
+        let mut results = buffer::with_room(rows.len())?;
+        for i in rows {
+            results.push(row(i)?);
+        }
+        Ok(results)
     });
-    let mut results = Vec::with_capacity(n);
+    let mut results = buffer::with_room(n)?;
     for part in parts {
         results.extend(part?);
     }
@@ -113,14 +117,19 @@ pub(crate) fn map_with<P: Send, S, T: Send>(
 }
 
 /// Sorts values; equal ones are the same.
-pub(crate) fn sort_by<T: Send>(values: &mut [T], compare: impl Fn(&T, &T) -> Ordering + Sync) {
+pub(crate) fn sort_by<T: Send>(
+    values: &mut [T],
+    compare: impl Fn(&T, &T) -> Ordering + Sync,
+) -> Result<(), Error> {
     let piece = values.len().div_ceil(threads()).max(1);
     map(values.chunks_mut(piece), |piece| {
         piece.sort_unstable_by(&compare);
     });
     if piece < values.len() {
+        buffer::check_room::<T>(values.len())?;
         values.sort_by(compare); // it finds the runs that are sorted, and merges them
     }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -203,7 +212,7 @@ mod tests {
         for n in [0, 1, 2, 1000] {
             let values = by_any_number(|| {
                 let mut values: Vec<usize> = (0..n).map(|i| i * 7919 % 1009).collect();
-                sort_by(&mut values, Ord::cmp);
+                sort_by(&mut values, Ord::cmp).unwrap();
                 values
             });
             assert!(

@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicI32, AtomicI64, Ordering::Relaxed};
 
 use crate::log::{Grouped, user_outside};
-use crate::{Error, parallel};
+use crate::{Error, buffer, parallel};
 
 /// Most users: the place where the next event of each one goes stays in a cache.
 const MOST_USERS: usize = 1 << 17;
@@ -34,10 +34,10 @@ pub(crate) fn place(
     let rows = cut(users.len(), n_users);
     let counts = parallel::map(rows.clone(), |rows| count(users, rows, n_users));
     let mut places = counts.into_iter().collect::<Result<Vec<_>, _>>()?;
-    let offsets = count_up(&mut places, n_users);
-    let items: Vec<AtomicI32> = users.iter().map(|_| AtomicI32::new(0)).collect();
+    let offsets = count_up(&mut places, n_users)?;
+    let items = buffer::collected(users.iter().map(|_| AtomicI32::new(0)))?;
     let kept = times.unwrap_or_default();
-    let moments: Vec<AtomicI64> = kept.iter().map(|_| AtomicI64::new(0)).collect();
+    let moments = buffer::collected(kept.iter().map(|_| AtomicI64::new(0)))?;
     parallel::map(rows.zip(places), |(rows, mut places)| {
         for row in rows {
             let place = &mut places[users[row] as usize];
@@ -64,7 +64,7 @@ fn cut(n_rows: usize, n_users: usize) -> impl Iterator<Item = Range<usize>> + Cl
 
 /// How many of some rows each user has.
 fn count(users: &[i32], rows: Range<usize>, n_users: usize) -> Result<Vec<u32>, Error> {
-    let mut counts = vec![0; n_users];
+    let mut counts = buffer::zeros(n_users)?;
     for row in rows {
         match counts.get_mut(users[row] as usize) {
             Some(count) => *count += 1,
@@ -75,8 +75,8 @@ fn count(users: &[i32], rows: Range<usize>, n_users: usize) -> Result<Vec<u32>, 
 }
 
 /// Makes of the counts the places of the first events; returns where each user begins and ends.
-fn count_up(counts: &mut [Vec<u32>], n_users: usize) -> Vec<i64> {
-    let mut offsets = Vec::with_capacity(n_users + 1);
+fn count_up(counts: &mut [Vec<u32>], n_users: usize) -> Result<Vec<i64>, Error> {
+    let mut offsets = buffer::with_room(n_users + 1)?;
     let mut place = 0;
     offsets.push(0);
     for user in 0..n_users {
@@ -85,7 +85,7 @@ fn count_up(counts: &mut [Vec<u32>], n_users: usize) -> Vec<i64> {
         }
         offsets.push(i64::from(place));
     }
-    offsets
+    Ok(offsets)
 }
 
 #[cfg(test)]

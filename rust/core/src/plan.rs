@@ -4,11 +4,11 @@
 //! a batch need little padding, and cut into batches; then the full batches are put in random
 //! order too. The rest, an incomplete batch, comes last. Every row comes exactly once.
 
-use crate::Error;
 use crate::parallel::{fill_rows, sort_by};
 use crate::seed::{Purpose, Stream};
 use crate::sequences::piece;
 use crate::window::Windows;
+use crate::{Error, buffer};
 
 /// Batches whose rows are sorted by length together.
 const CHUNK_BATCHES: usize = 32;
@@ -92,7 +92,9 @@ pub fn plan_windows(
         if n < min_length.max(1) {
             continue;
         }
-        for k in 0..windows.count(n, overlap) {
+        let count = windows.count(n, overlap);
+        buffer::reserve(&mut rows, count)?;
+        for k in 0..count {
             rows.push(Row::new(user, k, windows.length(n, k)));
         }
     }
@@ -123,11 +125,13 @@ pub fn plan_targets(
     for (user, start, stop) in bounds(starts, stops)? {
         let first = &first[piece(user, start, stop, first.len())?];
         eligible.clear();
+        buffer::reserve(&mut eligible, first.len())?;
         eligible.extend((1..first.len()).filter(|&position| first[position] != 0));
         let n = eligible.len();
         let count = n.min(per_user);
         // Strata differ by one position. Which are the larger ones is drawn, too.
         let moved = stream(order, user, count).below(n as u64) as usize;
+        buffer::reserve(&mut rows, count)?;
         rows.extend((0..count).map(|k| {
             let index = drawn_in_stratum(n, count, &mut stream(order, user, k), k);
             Row::new(user, k, eligible[(index + moved) % n])
@@ -173,12 +177,17 @@ fn arrange(mut rows: Vec<Row>, cap: i32, order: &Order) -> Result<Plan, Error> {
     let chunk = order.batch_size.saturating_mul(CHUNK_BATCHES);
     // The rows of an incomplete batch are any: those of the longest would weigh more in each epoch.
     fill_rows(&mut rows[..full * order.batch_size], chunk, |_, rows| {
+        buffer::check_room::<Row>(rows.len())?;
         rows.sort_by_key(|row| row.value.min(cap));
         Ok(())
     })?;
-    let batches = shuffled_batches(full, order);
+    let batches = shuffled_batches(full, order)?;
     let starts = batches.into_iter().chain([full]);
-    let mut plan = Plan::default();
+    let mut plan = Plan {
+        users: buffer::with_room(rows.len())?,
+        ks: buffer::with_room(rows.len())?,
+        values: buffer::with_room(rows.len())?,
+    };
     for batch in starts {
         let batch = batch * order.batch_size..rows.len().min((batch + 1) * order.batch_size);
         for row in &rows[batch] {
@@ -199,18 +208,17 @@ fn shuffle_rows(rows: &mut [Row], order: &Order) -> Result<(), Error> {
         }
         Ok(())
     })?;
-    sort_by(rows, Ord::cmp);
-    Ok(())
+    sort_by(rows, Ord::cmp)
 }
 
 /// A random order of the full batches (Fisher and Yates), from a key that no user has.
-fn shuffled_batches(full: usize, order: &Order) -> Vec<usize> {
-    let mut batches: Vec<usize> = (0..full).collect();
+fn shuffled_batches(full: usize, order: &Order) -> Result<Vec<usize>, Error> {
+    let mut batches = buffer::collected(0..full)?;
     let mut stream = Stream::new(order.seed, order.epoch, u64::MAX, 0, Purpose::Order);
     for i in (1..full).rev() {
         batches.swap(i, stream.below(i as u64 + 1) as usize);
     }
-    batches
+    Ok(batches)
 }
 
 fn at_least_one(name: &'static str, value: usize) -> Result<(), Error> {

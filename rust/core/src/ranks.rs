@@ -20,10 +20,10 @@ use std::ops::Range;
 use multiversion::multiversion;
 use rayon::prelude::*;
 
-use crate::Error;
 use crate::crew::Crew;
 use crate::hidden::Hidden;
 use crate::scores::{Scores, column_of};
+use crate::{Error, buffer};
 
 /// The value of `greater` for a target that is itself in the input: a miss.
 pub const SEEN_TARGET: i32 = -1;
@@ -56,13 +56,14 @@ pub fn rank_counts(crew: Crew<'_>, scores: &Scores, targets: &[i32]) -> Result<V
             why: "one for each row of scores",
         });
     }
-    let mut counts = vec![Counts::default(); rows];
+    let mut counts = buffer::copies(rows, Counts::default())?;
     let hidden = || Hidden::new(scores.n_items());
     crew.fill_with(
         counts.par_iter_mut(),
         scores.row_work(),
         hidden,
         |hidden, i, out| {
+            let hidden = hidden.as_mut().map_err(|error| error.clone())?;
             let target = column_of("targets", i, targets[i], scores.n_items())?;
             *out = count(scores, i, target, hidden)?;
             Ok(0)

@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use crate::sets::{countable, for_each_repeat};
-use crate::{Error, parallel, shares};
+use crate::{Error, buffer, parallel, shares};
 
 /// What happens to an event whose user has taken the item before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,7 +69,7 @@ pub fn mark_repeats(
         });
     }
     let bounds = bounds(offsets, n)?;
-    let mut keep = vec![true; n];
+    let mut keep = buffer::copies(n, true)?;
     let cuts = shares::cut(&bounds, 4 * parallel::threads());
     let lengths = cuts.iter().map(|cut| bounds[cut.end] - bounds[cut.start]);
     let pieces = shares::split(&mut keep, lengths);
@@ -82,11 +82,11 @@ pub fn mark_repeats(
             if let Some(times) = times {
                 let times = &times[user[0]..user[1]];
                 rise("times", user[0], times)?;
-                duplicates += drop_duplicates(items, times, keep, &mut scratch);
+                duplicates += drop_duplicates(items, times, keep, &mut scratch)?;
             }
             repeats += match policy {
                 Repeats::Keep => 0,
-                Repeats::First => drop_later(items, keep, &mut scratch),
+                Repeats::First => drop_later(items, keep, &mut scratch)?,
                 Repeats::DropConsecutive => drop_consecutive(items, keep),
             };
         }
@@ -106,24 +106,24 @@ fn drop_duplicates(
     times: &[i64],
     keep: &mut [bool],
     scratch: &mut Vec<u64>,
-) -> usize {
+) -> Result<usize, Error> {
     let (mut start, mut dropped) = (0, 0);
     for run in times.chunk_by(|a, b| a == b) {
         let stop = start + run.len();
-        dropped += drop_later(&items[start..stop], &mut keep[start..stop], scratch);
+        dropped += drop_later(&items[start..stop], &mut keep[start..stop], scratch)?;
         start = stop;
     }
-    dropped
+    Ok(dropped)
 }
 
 /// Drops every event whose item stands before it; the first one always stays.
-fn drop_later(items: &[i32], keep: &mut [bool], scratch: &mut Vec<u64>) -> usize {
+fn drop_later(items: &[i32], keep: &mut [bool], scratch: &mut Vec<u64>) -> Result<usize, Error> {
     let mut dropped = 0;
     for_each_repeat(items, scratch, |i| {
         dropped += usize::from(keep[i]);
         keep[i] = false;
-    });
-    dropped
+    })?;
+    Ok(dropped)
 }
 
 /// Drops every event whose previous kept event is of the same item.
@@ -164,7 +164,7 @@ fn bounds(offsets: &[i64], n: usize) -> Result<Vec<usize>, Error> {
     if last != n as i64 {
         return Err(outside(offsets.len() - 1, n as i64, n));
     }
-    let bounds: Vec<usize> = offsets.iter().map(|&offset| offset as usize).collect();
+    let bounds = buffer::collected(offsets.iter().map(|&offset| offset as usize))?;
     bounds
         .windows(2)
         .try_for_each(|user| countable(user[1] - user[0]))?;

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::log::same_length;
 use crate::parallel::{self, map_rows};
-use crate::{Error, Sequences, shares};
+use crate::{Error, Sequences, buffer, check_count, shares};
 
 /// Most events of one user: a position and an item share 64 bits while they are sorted.
 const MOST: usize = u32::MAX as usize;
@@ -25,7 +25,7 @@ const MOST: usize = u32::MAX as usize;
 /// do not follow those of the users before it.
 pub fn first_occurrences(sequences: &Sequences<'_>) -> Result<Vec<u8>, Error> {
     let ends = ends(sequences)?;
-    let mut first = vec![0; sequences.items().len()];
+    let mut first = buffer::zeros(sequences.items().len())?;
     let cuts = shares::cut(&ends, 4 * parallel::threads());
     let pieces = shares::split(&mut first, cuts.iter().map(|c| ends[c.end] - ends[c.start]));
     let done = parallel::map(cuts.iter().zip(pieces), |(users, out)| {
@@ -37,7 +37,7 @@ pub fn first_occurrences(sequences: &Sequences<'_>) -> Result<Vec<u8>, Error> {
             if !items.is_empty() {
                 let out = &mut out[start - base..stop - base];
                 out.fill(1);
-                for_each_repeat(items, &mut scratch, |i| out[i] = 0);
+                for_each_repeat(items, &mut scratch, |i| out[i] = 0)?;
             }
         }
         Ok(())
@@ -62,22 +62,25 @@ pub struct Sets {
 pub fn sorted_sets(sequences: &Sequences<'_>) -> Result<Sets, Error> {
     let cuts = shares::cut(&totals(sequences)?, 4 * parallel::threads());
     let parts = parallel::map(cuts, |users| {
-        let (mut sizes, mut members) = (Vec::with_capacity(users.len()), Vec::new());
+        let (mut sizes, mut members) = (buffer::with_room(users.len())?, Vec::new());
         for user in users {
             let (start, stop) = sequences.range(user)?;
-            let set = distinct(ids_in(sequences, start..stop, i32::MAX)?);
+            let set = distinct(ids_in(sequences, start..stop, i32::MAX)?)?;
             sizes.push(set.len());
+            buffer::reserve(&mut members, set.len())?;
             members.extend(set);
         }
         Ok((sizes, members))
     });
+    let parts = parts.into_iter().collect::<Result<Vec<_>, Error>>()?;
+    let n_members = parts.iter().map(|(_, members)| members.len()).sum();
     let mut sets = Sets {
-        offsets: vec![0],
-        members: Vec::new(),
+        offsets: buffer::with_room(sequences.n_users() + 1)?,
+        members: buffer::with_room(n_members)?,
     };
     let mut end = 0;
-    for part in parts {
-        let (sizes, members) = part?;
+    sets.offsets.push(end);
+    for (sizes, members) in parts {
         sets.members.extend(members);
         for size in sizes {
             end += size as i64;
@@ -90,12 +93,14 @@ pub fn sorted_sets(sequences: &Sequences<'_>) -> Result<Sets, Error> {
 /// How often each item `1..=n_items` occurs in the sequences.
 ///
 /// # Errors
-/// [`Error::Slice`] for a bad range, [`Error::Range`] for an item outside `1..=n_items`.
+/// [`Error::Slice`] for a bad range, [`Error::Range`] for an item outside `1..=n_items`,
+/// [`Error::TooMany`] for more items than an `i32` can number.
 pub fn count_items(sequences: &Sequences<'_>, n_items: usize) -> Result<Vec<i64>, Error> {
-    let high = n_items.min(i32::MAX as usize) as i32;
+    check_count("items", n_items)?;
+    let high = n_items as i32;
     let cuts = shares::cut(&totals(sequences)?, parallel::threads());
     let parts = parallel::map(cuts, |users| {
-        let mut counts = vec![0i64; n_items];
+        let mut counts = buffer::zeros::<i64>(n_items)?;
         for user in users {
             let (start, stop) = sequences.range(user)?;
             for item in ids_in(sequences, start..stop, high)? {
@@ -104,7 +109,7 @@ pub fn count_items(sequences: &Sequences<'_>, n_items: usize) -> Result<Vec<i64>
         }
         Ok(counts)
     });
-    let mut sum = vec![0; n_items];
+    let mut sum = buffer::zeros(n_items)?;
     for part in parts {
         for (sum, count) in sum.iter_mut().zip(part?) {
             *sum += count;
@@ -129,11 +134,11 @@ pub fn contain(
 }
 
 /// The ascending distinct values.
-pub(crate) fn distinct(items: &[i32]) -> Vec<i32> {
-    let mut set = items.to_vec();
+pub(crate) fn distinct(items: &[i32]) -> Result<Vec<i32>, Error> {
+    let mut set = buffer::joined(&[items])?;
     set.sort_unstable();
     set.dedup();
-    set
+    Ok(set)
 }
 
 /// Calls `repeat(i)` for each position whose item also stands at an earlier one.
@@ -143,11 +148,12 @@ pub(crate) fn for_each_repeat(
     items: &[i32],
     scratch: &mut Vec<u64>,
     mut repeat: impl FnMut(usize),
-) {
+) -> Result<(), Error> {
     if items.len() < 2 {
-        return;
+        return Ok(());
     }
     scratch.clear();
+    buffer::reserve(scratch, items.len())?;
     let keys = items.iter().enumerate();
     scratch.extend(keys.map(|(i, &item)| u64::from(item as u32) << 32 | i as u64));
     scratch.sort_unstable();
@@ -156,6 +162,7 @@ pub(crate) fn for_each_repeat(
             repeat((pair[1] & u64::from(u32::MAX)) as usize);
         }
     }
+    Ok(())
 }
 
 /// Checks that the positions of one user's events fit in 32 bits.
@@ -172,7 +179,7 @@ pub(crate) fn countable(found: usize) -> Result<(), Error> {
 
 /// Running number of events of the users before each one.
 pub(crate) fn totals(sequences: &Sequences<'_>) -> Result<Vec<usize>, Error> {
-    let mut totals = Vec::with_capacity(sequences.n_users() + 1);
+    let mut totals = buffer::with_room(sequences.n_users() + 1)?;
     let mut total = 0;
     totals.push(total);
     for user in 0..sequences.n_users() {
@@ -207,7 +214,7 @@ pub(crate) fn ids_in<'a>(
 /// Where the events of the users before each one end; users must follow one another in the store,
 /// those without events excepted.
 fn ends(sequences: &Sequences<'_>) -> Result<Vec<usize>, Error> {
-    let mut ends = Vec::with_capacity(sequences.n_users() + 1);
+    let mut ends = buffer::with_room(sequences.n_users() + 1)?;
     let mut end = 0;
     ends.push(end);
     for user in 0..sequences.n_users() {
@@ -265,6 +272,8 @@ mod tests {
         let sequences = Sequences::new(&[1, 3, 3, 1], &[0, 3], &[2, 4]).unwrap();
         assert_eq!(count_items(&sequences, 4), Ok(vec![2, 0, 1, 0]));
         assert!(count_items(&sequences, 2).is_err());
+        let refused = count_items(&sequences, 1 << 62).unwrap_err();
+        assert!(matches!(refused, Error::TooMany { what: "items", .. }));
     }
 
     #[test]

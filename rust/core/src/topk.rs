@@ -17,7 +17,7 @@ use multiversion::multiversion;
 
 use rayon::prelude::*;
 
-use crate::buffer::filled;
+use crate::buffer::{filled, reserve};
 use crate::crew::Crew;
 use crate::hidden::Hidden;
 use crate::scores::Scores;
@@ -54,14 +54,19 @@ pub fn top_k(
     }
     let mut items = filled((scores.n_rows(), k), PAD as i32, ("k", k))?;
     let mut values = filled((scores.n_rows(), k), f32::NEG_INFINITY, ("k", k))?;
-    Hidden::new(scores.n_items()).hide("excluded", 0, excluded)?;
+    Hidden::new(scores.n_items())?.hide("excluded", 0, excluded)?;
     let rows = items.par_chunks_mut(k).zip(values.par_chunks_mut(k));
-    let scratch = || (Hidden::new(scores.n_items()), Best::new(k));
+    let scratch = || -> Result<_, Error> {
+        let mut best = Best::new(k);
+        reserve(&mut best.places, scores.n_items().min(2 * k))?;
+        Ok((Hidden::new(scores.n_items())?, best))
+    };
     crew.fill_with(
         rows,
         scores.row_work(),
         scratch,
-        |(hidden, best), i, (items, values)| {
+        |scratch, i, (items, values)| {
+            let (hidden, best) = scratch.as_mut().map_err(|error| error.clone())?;
             let (row, (first, seen)) = (scores.row(i), scores.seen(i)?);
             hidden.clear();
             hidden.hide("excluded", 0, excluded)?;
@@ -276,7 +281,7 @@ mod tests {
 
     fn items(row: &[f32], k: usize) -> Vec<i32> {
         let mut best = Best::new(k);
-        let places = best.read(row, &Hidden::new(row.len())).unwrap();
+        let places = best.read(row, &Hidden::new(row.len()).unwrap()).unwrap();
         places.iter().map(|place| place.item()).collect()
     }
 
@@ -304,7 +309,7 @@ mod tests {
         row[299] = f32::NAN;
         let read = |row: &[f32]| {
             Best::new(2)
-                .read(row, &Hidden::new(300))
+                .read(row, &Hidden::new(300).unwrap())
                 .map(<[Place]>::to_vec)
         };
         assert_eq!(read(&row), Err(299));

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
 use crate::keys::{Column, Key, Table};
 use crate::parallel::{self, fill_rows, map_rows};
 use crate::text::Texts;
-use crate::{Error, check_count};
+use crate::{Error, buffer, check_count};
 
 /// Rows that a thread takes at a time.
 const CHUNK: usize = 1 << 16;
@@ -65,9 +65,9 @@ pub fn encode_integers(ids: &[i64]) -> Result<Encoded<Vec<i64>>, Error> {
 /// [`Error::TooMany`] for more than `i32::MAX - 1` distinct strings.
 pub fn encode_strings(texts: Texts<'_>) -> Result<Encoded<Strings>, Error> {
     let Encoded { codes, vocabulary } = number_by_hash(&texts, texts.len())?;
-    let mut offsets = Vec::with_capacity(vocabulary.len() + 1);
+    let mut offsets = buffer::with_room(vocabulary.len() + 1)?;
     offsets.push(0);
-    let mut data = Vec::new();
+    let mut data = buffer::with_room(vocabulary.iter().map(|text| text.len()).sum())?;
     for text in vocabulary {
         data.extend_from_slice(text);
         offsets.push(data.len() as i64);
@@ -100,7 +100,7 @@ fn chunk_of<T>(rows: &[T], chunk: usize) -> &[T] {
 fn tabulate(ids: &[i64], low: i64, places: usize) -> Result<Encoded<Vec<i64>>, Error> {
     let place = |id: i64| id.abs_diff(low) as usize;
     // Every thread stores the same mark, so the order of the stores does not matter.
-    let mut table: Vec<AtomicI32> = (0..places).map(|_| AtomicI32::new(-1)).collect();
+    let mut table = buffer::collected((0..places).map(|_| AtomicI32::new(-1)))?;
     map_rows(ids.len().div_ceil(CHUNK), |chunk| {
         for &id in chunk_of(ids, chunk) {
             let mark = &table[place(id)];
@@ -115,11 +115,11 @@ fn tabulate(ids: &[i64], low: i64, places: usize) -> Result<Encoded<Vec<i64>>, E
     for (offset, slot) in table.iter_mut().enumerate() {
         if *slot.get_mut() == 0 {
             *slot.get_mut() = vocabulary.len() as i32;
-            vocabulary.push(low.wrapping_add_unsigned(offset as u64));
+            buffer::push(&mut vocabulary, low.wrapping_add_unsigned(offset as u64))?;
         }
     }
     check_count("distinct ids", vocabulary.len())?;
-    let mut codes = vec![0; ids.len()];
+    let mut codes = buffer::zeros(ids.len())?;
     fill_rows(&mut codes, CHUNK, |chunk, out| {
         for (code, &id) in out.iter_mut().zip(chunk_of(ids, chunk)) {
             *code = table[place(id)].load(Relaxed);
@@ -135,7 +135,7 @@ fn number_by_hash<K: Key>(
     n: usize,
 ) -> Result<Encoded<Vec<K>>, Error> {
     let share = n.div_ceil(parallel::threads()).max(1);
-    let mut codes = vec![0; n];
+    let mut codes = buffer::zeros(n)?;
     let tables = parallel::map(codes.chunks_mut(share).enumerate(), |(i, out)| {
         let mut table = Table::new();
         table.number_all(column, i * share, out)?;
@@ -148,24 +148,31 @@ fn number_by_hash<K: Key>(
         None => (&mut Table::new(), &[][..]),
     };
     let numbers = others.iter().map(|table| {
-        let mut numbers = vec![0; table.keys.len()];
+        let mut numbers = buffer::zeros(table.keys.len())?;
         all.number_all(table.keys.as_slice(), 0, &mut numbers)?;
         Ok(numbers)
     });
     let numbers = numbers.collect::<Result<Vec<_>, Error>>()?;
-    let mut sorted: Vec<(K, i32)> = all.keys.iter().copied().zip(0..).collect();
-    parallel::sort_by(&mut sorted, |a, b| a.0.cmp(&b.0));
-    let mut places = vec![0; sorted.len()];
+    let mut sorted: Vec<(K, i32)> = buffer::collected(all.keys.iter().copied().zip(0..))?;
+    parallel::sort_by(&mut sorted, |a, b| a.0.cmp(&b.0))?;
+    let mut places = buffer::zeros(sorted.len())?;
     for ((_, number), place) in sorted.iter().zip(0..) {
         places[*number as usize] = place;
     }
     let first = Some(None).into_iter().chain(numbers.iter().map(Some));
-    parallel::map(codes.chunks_mut(share).zip(first), |(codes, numbers)| {
-        for code in codes {
-            let number = numbers.map_or(*code, |numbers| numbers[*code as usize]);
-            *code = places[number as usize];
-        }
-    });
+    parallel::map(
+        codes.chunks_mut(share).zip(first),
+        |(codes, numbers)| match numbers {
+            None => codes
+                .iter_mut()
+                .for_each(|code| *code = places[*code as usize]),
+            Some(numbers) => {
+                for code in codes {
+                    *code = places[numbers[*code as usize] as usize];
+                }
+            }
+        },
+    );
     let vocabulary = sorted.into_iter().map(|(key, _)| key).collect();
     Ok(Encoded { codes, vocabulary })
 }

@@ -210,7 +210,7 @@ fn keyed_hash<'py>(
     let (offsets, data) = (slice("offsets", &offsets)?, slice("data", &data)?);
     let hashes = run(py, || {
         let raw_ids = Texts::new(offsets, data)?;
-        Ok(keyed::keyed_hash(purpose, part, raw_ids, draw, attempt))
+        keyed::keyed_hash(purpose, part, raw_ids, draw, attempt)
     })?;
     Ok(hashes.into_pyarray(py))
 }
