@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from seqrec.errors import ResourceError, SeqrecError
+from seqrec.errors import ResourceError, SeqrecError, named_refused_thread
 from seqrec.files import (
     MANIFEST,
     digest,
@@ -255,7 +255,7 @@ def _seal(new: Path, kind: Kind) -> None:
     for path in paths:
         if not kind.allows(path.name):
             raise kind.unreadable(f"{path.name!r} is no allowed file name of a {kind.format}")
-    with ThreadPoolExecutor() as beside:  # while one file is on its way to the disk, hash others
+    with named_refused_thread(), ThreadPoolExecutor() as beside:  # while one file is on its way to the disk, hash others
         files = dict(zip((path.name for path in paths), beside.map(_entry, paths), strict=True))
     manifest = new / MANIFEST
     write_json(manifest, {"format": kind.format, "version": kind.version, "files": files})

@@ -75,7 +75,7 @@ def train(
         CheckpointError: if the state to resume is damaged or another run's.
         ResourceError: if the folder is in use, holds a run already, or cannot be written.
         DivergenceError: if the loss or gradient is not finite; the best artifact stays.
-        InterruptedRunError: on SIGINT or SIGTERM, after the state was saved.
+        InterruptedRunError: on SIGINT, SIGTERM or SIGHUP, after the state was saved.
     """
     check_place(folder, resume=resume, overwrite=overwrite)
     device = choose_device(config.device)

@@ -42,7 +42,7 @@ logger = logging.getLogger(__name__)
 
 BEST, LAST = "best", "last"
 TIME_LIMITED = "time-limited"
-TIME_IS_UP = 1  # stands beside the numbers of SIGINT (2) and SIGTERM (15), which win over it
+TIME_IS_UP = 1  # stands beside those of SIGINT (2), SIGTERM (15), SIGHUP (129), which win over it
 
 Validate = Callable[[nn.Module], Mapping[str, float]]
 Watch = Callable[[Evaluation], None]
