@@ -255,7 +255,8 @@ def _seal(new: Path, kind: Kind) -> None:
     for path in paths:
         if not kind.allows(path.name):
             raise kind.unreadable(f"{path.name!r} is no allowed file name of a {kind.format}")
-    with named_refused_thread(), ThreadPoolExecutor() as beside:  # while one file is on its way to the disk, hash others
+    # While one file is on its way to the disk, others are hashed.
+    with named_refused_thread(), ThreadPoolExecutor() as beside:
         files = dict(zip((path.name for path in paths), beside.map(_entry, paths), strict=True))
     manifest = new / MANIFEST
     write_json(manifest, {"format": kind.format, "version": kind.version, "files": files})
