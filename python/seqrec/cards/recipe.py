@@ -12,7 +12,14 @@ from seqrec.experiment import RunConfig, resolve
 # says them.
 PINNED = {
     "lstm": {"embedding_dim", "hidden_size", "dropout", "output_dropout"},
-    "bert4rec": {"hidden_size", "num_heads", "dropout", "output_dropout", "layer_scale"},
+    "bert4rec": {
+        "hidden_size",
+        "num_heads",
+        "dropout",
+        "output_dropout",
+        "layer_scale",
+        "relevance_head",
+    },
     "windows": {"max_seq_len"},
     "cloze": {"mask_prob", "last_only_prob"},
     "relevance": {"targets_per_user"},
@@ -35,8 +42,10 @@ def recipe_of(run_config: RunConfig) -> dict[str, Any]:
     plain = configs.to_dict(resolve({"cell": cell})[0])
     usual = configs.to_dict(resolve({"cell": {**cell, **shaping}})[0])
 
-    # Its default depends on the data for "ce" alone; with another loss it can only be 0.
+    # Its default depends on the data for "ce" alone; with another loss it can only be 0. And heads
+    # are those of relevance.
     unpinned = () if run_config.objective.loss == "ce" else ("label_smoothing",)
+    unpinned += ("relevance_head",) if run_config.task == "next_item" else ()
 
     def is_said(table: str, option: str, value: Any) -> bool:
         defaults: Mapping[str, Any] = plain if option in shaping.get(table, {}) else usual

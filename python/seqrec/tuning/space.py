@@ -103,18 +103,19 @@ class Space:
     def outside(self, run_config: RunConfig) -> dict[str, Any]:
         """The values of a config that the space does not hold: no trial has them."""
         held = self.start(run_config)
-        return {path: _value(run_config, path) for path in self.dimensions if path not in held}
+        others = {path: _value(run_config, path) for path in self.dimensions if path not in held}
+        return {path: value for path, value in others.items() if value is not None}
 
     def kept(self, run_config: RunConfig) -> dict[str, Any]:
         """Tables of what a config's trials share, though defaults would look at values or machines.
 
         The precision; and BERT4Rec's windows and the length of a run (`data_defaults`): where
-        windows are searched, those by prefixes would be a shorter run; where they are not, a cloze
-        of a trial's own would have windows at random.
+        windows are searched, those by prefixes would be a shorter run, as would some heads be
+        where these are; where windows are not, a cloze of a trial's own would have them at random.
         """
         training, windows = run_config.training, run_config.windows
         kept = _nested("training.precision", training.precision)
-        if "windows.windows" in self.dimensions:
+        if {"windows.windows", "bert4rec.relevance_head"} & self.dimensions.keys():
             return configs.merge(kept, _nested("training.epochs", training.epochs))
         if any(path.startswith("cloze.") for path in self.dimensions):
             return configs.merge(kept, _nested("windows.windows", windows.windows))
@@ -237,8 +238,9 @@ def _nested(path: str, value: Any) -> dict[str, Any]:
 
 
 def _value(run_config: RunConfig, path: str) -> Any:
+    """The value of an option; None where the config has no such table, or it is not set."""
     table, option = path.split(".", 1)
-    return getattr(getattr(run_config, table), option)
+    return getattr(getattr(run_config, table), option, None)
 
 
 def _is_multiple(value: float, step: float) -> bool:

@@ -31,6 +31,7 @@ CARDS = Path(__file__).parents[3] / "recipes/cards"
             "training": {"betas": [0.9, 0.95]},
         },
         {"model": "bert4rec", "task": "relevance", "bert4rec": {"relevance_head": "inside"}},
+        {"model": "bert4rec", "task": "relevance", "bert4rec": {"relevance_head": "last"}},
     ],
 )  # fmt: skip
 def test_recipe_of_a_config_is_the_one_it_came_from(recipe):
@@ -46,6 +47,12 @@ def test_recipe_of_a_config_is_the_one_it_came_from(recipe):
 def test_a_recipe_says_what_depends_on_the_data():
     config = resolve({"recipe": {"model": "lstm", "task": "next_item"}})[0]
     assert recipe_of(config)["lstm"]["embedding_dim"] == 256
+
+
+@pytest.mark.parametrize(("task", "said"), [("relevance", True), ("next_item", False)])
+def test_a_recipe_says_the_head_where_it_depends_on_the_data(task, said):
+    found = recipe_of(resolve({"recipe": {"model": "bert4rec", "task": task}})[0])
+    assert ("relevance_head" in found["bert4rec"]) == said
 
 
 def test_a_recipe_says_what_depends_on_the_machine():

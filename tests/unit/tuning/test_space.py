@@ -112,3 +112,21 @@ def test_default_space_holds_all_that_the_defaults_are(model, task):
 def test_default_space_of_an_unknown_model_is_refused():
     with pytest.raises(ConfigError, match="did you mean `lstm`"):
         default_space("lstn", "next_item")
+
+
+def test_an_option_of_a_table_that_the_start_lacks_is_in_no_trial_s_way():
+    head = {"bert4rec": {"relevance_head": "last"}}
+    space = space_of(
+        "[relevance]\ntargets_per_user = {choices = [4, 8]}", model="bert4rec", task="relevance"
+    )
+    start, _ = resolve({"recipe": {"model": "bert4rec", "task": "relevance", **head}})
+    assert (space.start(start), space.outside(start)) == ({}, {})
+
+
+def test_trials_of_several_heads_are_as_long_as_the_start():
+    space = space_of(
+        "[bert4rec]\nrelevance_head = {choices = ['last', 'pooled']}", model="bert4rec",
+        task="relevance",
+    )  # fmt: skip
+    start, _ = resolve({"recipe": {"model": "bert4rec", "task": "relevance"}})
+    assert space.kept(start)["training"]["epochs"] == start.training.epochs == 10
