@@ -144,7 +144,7 @@ def test_resuming_computes_no_vectors_to_start_at(split, tmp_path, monkeypatch):
 
 def test_resuming_with_another_option_names_it(split, copied):
     config = tiny_data.tiny("lstm", lstm={"dropout": 0.6})
-    with pytest.raises(CheckpointError, match=r"config\.lstm\.dropout was 0\.5 and is 0\.6"):
+    with pytest.raises(CheckpointError, match=r"another run: lstm\.dropout was 0\.5 and is 0\.6"):
         sr.fit("lstm", split, config=config, folder=copied, resume=True)
 
 
