@@ -24,7 +24,7 @@ MODELS = {
     "bert4rec": (
         "BERT4Rec",
         "a bidirectional Transformer over the history (Sun et al., CIKM 2019), with layer norm "
-        "before each sublayer and positions counted from the most recent item",
+        "before each sublayer and a learned bias of attention for each distance between items",
     ),
 }
 TASKS = {
