@@ -199,9 +199,9 @@ class BERT4Rec(nn.Module):
             means_BLD = running_mean(vectors_BLD, tokens_BL)
             return means_BLD if places_M is None else means_BLD.flatten(0, 1)[places_M]
         means_BD = mean(vectors_BLD, (tokens_BL != PAD) & (tokens_BL != self.mask_token))
-        return (
-            means_BD.unsqueeze(1) if places_M is None else means_BD[places_M // tokens_BL.shape[1]]
-        )
+        if places_M is None:
+            return means_BD.unsqueeze(1)
+        return means_BD[places_M // tokens_BL.shape[1]]
 
     def pair_logits(self, tokens_RL: Tensor) -> Tensor:
         """Relevance logits [R] of rows of int64 tokens [R, L] whose last token is the candidate.
@@ -210,7 +210,7 @@ class BERT4Rec(nn.Module):
         stays outside leaves it to be read once.
         """
         if not self.candidate_inside:
-            users_PD = self._pooled_history(tokens_RL[::2, :-1])
+            users_PD = self._users(tokens_RL[::2, :-1])
             return self.items.pair_scores(users_PD, tokens_RL[:, -1].view(-1, 2)).flatten()
         placed_RLD = self._placed(self.items(tokens_RL))
         marked_R1D = placed_RLD[:, -1:] + self.candidate_type
@@ -280,9 +280,9 @@ class BERT4Rec(nn.Module):
                 f"a row of {length} tokens does not fit: raise windows.max_seq_len "
                 f"({self.max_seq_len})"
             )
-        return (
-            vectors_BLD if self.positions is None else vectors_BLD + self.positions[:length].flip(0)
-        )
+        if self.positions is None:
+            return vectors_BLD
+        return vectors_BLD + self.positions[:length].flip(0)
 
     def _encode(
         self,

@@ -133,7 +133,7 @@ def test_pair_scores_are_entries_of_the_next_scores():
         torch.testing.assert_close(model.score_pairs(tokens, candidates), expected)
 
 
-@pytest.mark.parametrize("head", ["inside", "pooled"])
+@pytest.mark.parametrize("head", ["inside", "pooled", "last"])
 def test_pair_scores_are_the_logits_of_rows_with_the_candidate_last(head):
     model = bert4rec("relevance", relevance_head=head)
     scores = model.score_pairs(torch.tensor([[0, 2, 3]]), torch.tensor([[5, 6]]))
