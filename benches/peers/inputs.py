@@ -24,11 +24,12 @@ RANK_ROWS = 1_024
 D = 8
 MASK_PROB = 0.2
 LEARNING_LEN, LEARNING_BATCH = 50, 64
+WRITTEN = 2  # counts the ways in which input was written: what another one left is not taken
 
 
 def make(folder: Path, shape: str, batch_size: int) -> Path:
     """The folder of a shape's input, made unless it is there."""
-    target = folder / f"{shape}-{batch_size}"
+    target = folder / f"{shape}-{batch_size}-{WRITTEN}"
     if (target / "sizes.json").exists():
         return target
     target.mkdir(parents=True, exist_ok=True)
