@@ -24,6 +24,7 @@ from seqrec.training import (
     load_artifact,
     load_document,
     open_state,
+    options_of,
     plain_tensors,
     state_to_resume,
 )
@@ -39,13 +40,7 @@ def begun_with(folder: Path) -> dict[str, Any]:
         CheckpointError: if the state is damaged.
     """
     state = state_to_resume(folder, resume=True)
-    if state is None:
-        return {}
-    identity = load_document(state, "identity")
-    try:
-        return {**identity["config"], "training": identity["train"]}
-    except (KeyError, TypeError):
-        raise CheckpointError(f"{state} does not hold the state of a run") from None
+    return {} if state is None else options_of(load_document(state, "identity"))
 
 
 def load(folder: str | Path, *, dataset: Dataset | None = None, device: str = "auto") -> Run:

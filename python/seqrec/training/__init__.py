@@ -18,7 +18,7 @@ from seqrec.training.objectives import ObjectiveConfig, Sampling, make_objective
 from seqrec.training.precision import bf16_speed, has_bf16, plain_tensors
 from seqrec.training.progress import stage
 from seqrec.training.run import BEST, LAST, Validate, Watch
-from seqrec.training.state import FINAL, Evaluation, TrainResult, open_state
+from seqrec.training.state import FINAL, Evaluation, TrainResult, open_state, options_of
 
 __all__ = [
     "BEST",
@@ -46,6 +46,7 @@ __all__ = [
     "locked",
     "make_objective",
     "open_state",
+    "options_of",
     "plain_tensors",
     "save_artifact",
     "seeded",

@@ -225,10 +225,14 @@ def check_same_run(saved: Artifact, identity: Mapping[str, Any], source: Path) -
         )
 
 
+def options_of(identity: Mapping[str, Any]) -> dict[str, Any]:
+    """The tables of options in the identity of a run, by the names that one sets them by."""
+    return {**identity.get("config", {}), "training": identity["train"]}
+
+
 def _by_option(identity: Mapping[str, Any]) -> dict[str, Any]:
-    """The identity of a run with its options by the names that one sets them by."""
-    tables = dict(identity)
-    return tables | tables.pop("config", {}) | {"training": tables.pop("train", {})}
+    others = {key: identity[key] for key in identity if key not in ("config", "train")}
+    return others | options_of(identity)
 
 
 def warn_other_environment(saved: Artifact, now: Mapping[str, Any], source: Path) -> None:

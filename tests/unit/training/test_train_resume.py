@@ -172,7 +172,9 @@ def test_run_in_the_folder_of_another_is_refused(tmp_path):
 
 def test_resume_with_another_option_names_it(tmp_path):
     run(tmp_path)
-    with pytest.raises(CheckpointError, match=r"training\.lr was 0\.05 and is 0\.1"):
+    with pytest.raises(
+        CheckpointError, match=r"another run: training\.lr was 0\.05 and is 0\.1\. Resume"
+    ):
         run(tmp_path, config=tiny_config(lr=0.1), resume=True)
 
 
