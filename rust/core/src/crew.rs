@@ -44,27 +44,29 @@ impl<'a> Crew<'a> {
         row_bytes: usize,
         row: impl Fn(usize, T) -> Result<usize, Error> + Sync,
     ) -> Result<usize, Error> {
-        self.fill_with(rows, row_bytes, || (), |(), i, out| row(i, out))
+        let found = |_| Ok(());
+        self.fill_found(rows, row_bytes, || (), found, |(), i, (), out| row(i, out))
     }
 
     /// As [`Self::fill`], with something that each thread makes for itself and keeps for the call.
     ///
     /// # Errors
-    /// As [`Self::fill`].
+    /// As [`Self::fill`]; without its scratch a thread fills no row.
     pub fn fill_with<T: Send, S>(
         self,
         rows: impl IndexedParallelIterator<Item = T>,
         row_bytes: usize,
-        scratch: impl Fn() -> S + Sync,
+        scratch: impl Fn() -> Result<S, Error> + Sync,
         row: impl Fn(&mut S, usize, T) -> Result<usize, Error> + Sync,
     ) -> Result<usize, Error> {
         let find = |_| Ok(());
         self.fill_found(rows, row_bytes, scratch, find, |scratch, i, (), out| {
-            row(scratch, i, out)
+            row(scratch.as_mut().map_err(|error| error.clone())?, i, out)
         })
     }
 
-    /// As [`Self::fill_with`], where `find(i)` says what `rows[i]` is filled from.
+    /// As [`Self::fill`], with something that each thread makes for itself and keeps for the call,
+    /// and where `find(i)` says what `rows[i]` is filled from.
     ///
     /// All rows of a piece are found before the first is filled: what `find` reads is in no cache,
     /// and the processor fetches for many rows at a time what it would wait for row by row.

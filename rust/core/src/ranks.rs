@@ -63,7 +63,6 @@ pub fn rank_counts(crew: Crew<'_>, scores: &Scores, targets: &[i32]) -> Result<V
         scores.row_work(),
         hidden,
         |hidden, i, out| {
-            let hidden = hidden.as_mut().map_err(|error| error.clone())?;
             let target = column_of("targets", i, targets[i], scores.n_items())?;
             *out = count(scores, i, target, hidden)?;
             Ok(0)

@@ -56,7 +56,7 @@ pub fn top_k(
     let mut values = filled((scores.n_rows(), k), f32::NEG_INFINITY, ("k", k))?;
     Hidden::new(scores.n_items())?.hide("excluded", 0, excluded)?;
     let rows = items.par_chunks_mut(k).zip(values.par_chunks_mut(k));
-    let scratch = || -> Result<_, Error> {
+    let scratch = || {
         let mut best = Best::new(k);
         reserve(&mut best.places, scores.n_items().min(2 * k))?;
         Ok((Hidden::new(scores.n_items())?, best))
@@ -65,8 +65,7 @@ pub fn top_k(
         rows,
         scores.row_work(),
         scratch,
-        |scratch, i, (items, values)| {
-            let (hidden, best) = scratch.as_mut().map_err(|error| error.clone())?;
+        |(hidden, best), i, (items, values)| {
             let (row, (first, seen)) = (scores.row(i), scores.seen(i)?);
             hidden.clear();
             hidden.hide("excluded", 0, excluded)?;
