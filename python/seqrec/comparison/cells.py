@@ -85,7 +85,7 @@ class Cell:
             return refit(run, folder=self.folder, resume=True)
         except InterruptedRunError as error:
             goes_on = f" in {self.folder}; begin the comparison again to go on"
-            raise interrupted(error.signal_number, goes_on) from None
+            raise interrupted(error.exit_code, goes_on) from None
 
     def _identity(self, split: Split) -> dict[str, Any]:
         return cell_identity(self.config, split.protocol(), is_refit=self.refit_of is not None)

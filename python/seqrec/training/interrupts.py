@@ -12,7 +12,7 @@ from typing import Any
 from seqrec.errors import InterruptedRunError
 
 _HEARD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_ENDED = 128  # what an exit code has above the number of a signal
+_ENDED = 128  # what the exit code of a signal has above its number
 
 
 class Interrupts:
@@ -22,8 +22,7 @@ class Interrupts:
     is ignored, as in a background job or under nohup, stays ignored.
 
     Attributes:
-        requested: number of the signal that came, else 0. That of SIGHUP is its exit code, 129: its
-            own, 1, is what the loop has for a time that is up.
+        requested: the exit code of the signal that came, else 0.
     """
 
     def __init__(self) -> None:
@@ -59,15 +58,16 @@ class Interrupts:
             self._at_once = False
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
-        again = self.requested == signal.SIGINT == number
-        self.requested = _ENDED + number if number == signal.SIGHUP else number
+        code = _ENDED + number
+        again = number == signal.SIGINT and self.requested == code
+        self.requested = code
         if again:
             raise KeyboardInterrupt
         if self._at_once:
-            raise interrupted(number)
+            raise interrupted(code)
 
 
-def interrupted(number: int, then: str = "; resume to go on") -> InterruptedRunError:
-    """The error that ends what got this signal; `then` says where that was, and how to go on."""
-    came = signal.Signals(number % _ENDED)
+def interrupted(code: int, then: str = "; resume to go on") -> InterruptedRunError:
+    """The error of a signal's exit code; `then` says where it ended what, and how to go on."""
+    came = signal.Signals(code - _ENDED)
     return InterruptedRunError(f"stopped by {came.name}{then}", signal_number=came)

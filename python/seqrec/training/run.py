@@ -42,7 +42,7 @@ logger = logging.getLogger(__name__)
 
 BEST, LAST = "best", "last"
 TIME_LIMITED = "time-limited"
-TIME_IS_UP = 1  # stands beside those of SIGINT (2), SIGTERM (15), SIGHUP (129), which win over it
+TIME_IS_UP = 1  # stands beside the exit codes of signals, which are larger and win over it
 
 Validate = Callable[[nn.Module], Mapping[str, float]]
 Watch = Callable[[Evaluation], None]
@@ -206,7 +206,7 @@ class Run:
         return self._reason_to_stop()
 
     def _reason_to_stop(self) -> int:
-        """The same on all ranks: the number of a signal, or TIME_IS_UP, else 0."""
+        """The same on all ranks: the exit code of a signal, or TIME_IS_UP, else 0."""
         limit = self.config.max_minutes
         late = limit is not None and self.clock.seconds >= 60 * limit
         return self.ranks.largest(self.interrupts.requested or (TIME_IS_UP if late else 0))

@@ -179,7 +179,7 @@ def _run(plan: _Plan, claim: Claim) -> Trial:
         return watcher.end("pruned", str(error))
     except InterruptedRunError as error:
         goes_on = f" in {name}; begin the search again to go on"
-        raise interrupted(error.signal_number, goes_on) from None
+        raise interrupted(error.exit_code, goes_on) from None
     except DivergenceError as error:
         return watcher.end("diverged", str(error))
     except ConfigError as error:
