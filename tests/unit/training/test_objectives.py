@@ -94,15 +94,20 @@ def test_cloze_is_cross_entropy_at_the_masked_positions():
     assert loss.targets == 3
 
 
+def judged(logits, pairs):
+    """The mean loss of pairs (row, position, item, label)."""
+    at = torch.stack([logits[row, position, item - 1] for row, position, item, _ in pairs])
+    labels = torch.tensor([label for *_, label in pairs])
+    return F.binary_cross_entropy_with_logits(at, labels)
+
+
 def test_lstm_relevance_judges_positive_and_negative_where_there_is_a_positive():
     model, batch = new_model("lstm", "relevance"), new_batch("lstm", "relevance")
     loss = step(model, "lstm", "relevance", batch)
     logits = F.linear(model(batch.inputs), *model.item_weight())
     pairs = [(0, 0, 2, 1.0), (0, 0, 7, 0.0), (0, 2, 4, 1.0), (0, 2, 9, 0.0), (1, 0, 5, 1.0),
              (1, 0, 8, 0.0)]  # fmt: skip
-    at = torch.stack([logits[row, position, item - 1] for row, position, item, _ in pairs])
-    labels = torch.tensor([label for *_, label in pairs])
-    torch.testing.assert_close(loss.value, F.binary_cross_entropy_with_logits(at, labels))
+    torch.testing.assert_close(loss.value, judged(logits, pairs))
     assert loss.targets == 6
 
 
@@ -112,9 +117,7 @@ def test_the_last_item_judges_from_the_end_of_the_prefix_on():
     logits = F.linear(model(batch.inputs, None, batch.prefixes), *model.item_weight())
     pairs = [(0, 1, 3, 1.0), (0, 1, 7, 0.0), (0, 2, 4, 1.0), (0, 2, 9, 0.0), (1, 0, 5, 1.0),
              (1, 0, 8, 0.0)]  # fmt: skip
-    at = torch.stack([logits[row, position, item - 1] for row, position, item, _ in pairs])
-    labels = torch.tensor([label for *_, label in pairs])
-    torch.testing.assert_close(loss.value, F.binary_cross_entropy_with_logits(at, labels))
+    torch.testing.assert_close(loss.value, judged(logits, pairs))
     assert loss.targets == 6
 
 
