@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Literal
 
+from seqrec.config import unknown_value
 from seqrec.errors import ConfigError
 
 ModelName = Literal["lstm", "bert4rec"]
@@ -12,6 +13,14 @@ TaskName = Literal["next_item", "relevance"]
 MODELS: tuple[ModelName, ...] = ("lstm", "bert4rec")
 TASKS: tuple[TaskName, ...] = ("next_item", "relevance")
 OPTIONAL = ("lstm", "bert4rec", "cloze", "relevance", "negatives")  # tables, by model and task
+
+
+def check_cell(model: str, task: str) -> None:
+    """Raises ConfigError for an unknown model or task, with the nearest name."""
+    if model not in MODELS:
+        raise unknown_value("model", model, MODELS)
+    if task not in TASKS:
+        raise unknown_value("task", task, TASKS)
 
 
 def tables_of(model: str, task: str, loss: str, head: str | None) -> set[str]:
@@ -35,9 +44,8 @@ def refuse_foreign(
     """Raises ConfigError for an optional table that the cell does not read."""
     for table in OPTIONAL:
         if table in given and table not in tables_of(model, task, loss, head):
-            what = f"loss {loss!r}"
-            if table == task:
-                what += f" and relevance_head {head!r}"
+            by_head = table == "relevance" == task and head is not None
+            why = f"loss {loss!r}" + (f" and relevance_head {head!r}" if by_head else "")
             raise ConfigError(
-                f"table [{table}] has no meaning for {model} on {task} with {what}: leave it out"
+                f"table [{table}] has no meaning for {model} on {task} with {why}: leave it out"
             )

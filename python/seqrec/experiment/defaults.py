@@ -8,7 +8,7 @@ from typing import Any
 from seqrec import config
 from seqrec.data import Split
 from seqrec.evaluation import EvalConfig
-from seqrec.experiment.cells import MODELS, TASKS, ModelName, TaskName, tables_of
+from seqrec.experiment.cells import ModelName, TaskName, check_cell, tables_of
 from seqrec.training import TrainConfig, choose_device, has_bf16
 
 # Where a cell does better with other values than those of the classes (docs/experiments.md). Next
@@ -108,10 +108,7 @@ def defaults(
     Raises:
         ConfigError: for an unknown model or task, with the nearest name.
     """
-    if model not in MODELS:
-        raise config.unknown_value("model", model, MODELS)
-    if task not in TASKS:
-        raise config.unknown_value("task", task, TASKS)
+    check_cell(model, task)
     loss = loss or ("ce" if task == "next_item" else "bce")
     tables: dict[str, Any] = {"model": model, "task": task, "objective": {"loss": loss}}
     for table in sorted(tables_of(model, task, loss, head)):

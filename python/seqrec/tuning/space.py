@@ -20,7 +20,7 @@ from typing import Any
 
 from seqrec import config as configs
 from seqrec.errors import ConfigError
-from seqrec.experiment import MODELS, TASKS, RunConfig, resolve
+from seqrec.experiment import RunConfig, check_cell, resolve
 
 DIGITS = 4  # significant digits of a real number: what runs is what the recipe says
 _LENGTH = "it is the budget of a trial, the same for all"
@@ -128,10 +128,7 @@ def default_space(model: str, task: str) -> str:
     Raises:
         ConfigError: for an unknown model or task, with the nearest name.
     """
-    if model not in MODELS:
-        raise configs.unknown_value("model", model, MODELS)
-    if task not in TASKS:
-        raise configs.unknown_value("task", task, TASKS)
+    check_cell(model, task)
     return (files("seqrec.tuning") / "spaces" / f"{model}-{task}.toml").read_text(encoding="utf-8")
 
 

@@ -279,6 +279,12 @@ def test_the_last_item_judges_for_bert4rec_where_histories_are_long_and_actions_
     assert (origins.get("bert4rec.relevance_head") == "default for this data") == (head == "last")
 
 
+def test_a_head_is_said_of_a_model_that_has_one():
+    asked = {"model": "lstm", "task": "relevance", "relevance": {"targets_per_user": 4}}
+    with pytest.raises(ConfigError, match=r"for lstm on relevance with loss 'bce': leave it out"):
+        resolve({"asked": asked})
+
+
 def test_the_head_of_the_last_item_brings_its_defaults_to_any_data():
     asked = {"model": "bert4rec", "task": "relevance", "bert4rec": {"relevance_head": "last"}}
     config, _ = resolve({"asked": asked | {"windows": {"windows": "last"}}})
