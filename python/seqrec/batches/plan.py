@@ -6,7 +6,7 @@ is decided here for the *global* batch, so ranks only choose rows and never draw
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,6 +68,7 @@ class Plan:
         max_width: no batch is wider.
         seed: of the run.
         epoch: counted from 0.
+        widths: tokens of a row of each global batch.
     """
 
     users: NDArray[np.int32]
@@ -78,6 +79,13 @@ class Plan:
     max_width: int
     seed: int
     epoch: int
+    widths: list[int] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        starts = np.arange(0, self.n_rows, self.batch_size)
+        longest = np.maximum.reduceat(self.tokens, starts).tolist() if len(starts) else []
+        # All at once: step by step they would take a tenth of the time that a batch takes.
+        object.__setattr__(self, "widths", [padded_width(n, self.max_width) for n in longest])
 
     @property
     def n_rows(self) -> int:
@@ -97,7 +105,7 @@ class Plan:
             users=np.ascontiguousarray(self.users[mine]),
             ks=np.ascontiguousarray(self.ks[mine]),
             positions=None if self.positions is None else self.positions[mine].copy(),
-            width=padded_width(int(self.tokens[start:stop].max()), self.max_width),
+            width=self.widths[step],
             seed=self.seed,
             epoch=self.epoch,
         )

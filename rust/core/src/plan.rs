@@ -4,8 +4,10 @@
 //! a batch need little padding, and cut into batches; then the full batches are put in random
 //! order too. The rest, an incomplete batch, comes last. Every row comes exactly once.
 
-use crate::parallel::{fill_rows, sort_by};
-use crate::seed::{Purpose, Stream};
+use multiversion::multiversion;
+
+use crate::parallel::fill_rows;
+use crate::seed::{Epoch, Purpose, Stream};
 use crate::sequences::piece;
 use crate::window::Windows;
 use crate::{Error, buffer};
@@ -15,6 +17,9 @@ const CHUNK_BATCHES: usize = 32;
 
 /// Rows whose keys are drawn in one piece of parallel work.
 const KEY_ROWS: usize = 4096;
+
+/// Rows of a bucket, about: few enough to be sorted at once, so many that buckets are few.
+const BUCKET_ROWS: usize = 8;
 
 /// What orders an epoch.
 #[derive(Debug, Clone, Copy)]
@@ -39,7 +44,7 @@ pub struct Plan {
 }
 
 /// One row; the order of the fields is the random order, ties by `(user, k)`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 struct Row {
     key: u64,
     user: i32,
@@ -170,16 +175,14 @@ fn drawn_in_stratum(n: usize, count: usize, stream: &mut Stream, k: usize) -> us
 }
 
 /// Puts the rows in the order of training; values above `cap` count as equal lengths.
-fn arrange(mut rows: Vec<Row>, cap: i32, order: &Order) -> Result<Plan, Error> {
+fn arrange(rows: Vec<Row>, cap: i32, order: &Order) -> Result<Plan, Error> {
     at_least_one("batch_size", order.batch_size)?;
-    shuffle_rows(&mut rows, order)?;
+    let mut rows = shuffled_rows(rows, order)?;
     let full = rows.len() / order.batch_size;
     let chunk = order.batch_size.saturating_mul(CHUNK_BATCHES);
     // The rows of an incomplete batch are any: those of the longest would weigh more in each epoch.
     fill_rows(&mut rows[..full * order.batch_size], chunk, |_, rows| {
-        buffer::check_room::<Row>(rows.len())?;
-        rows.sort_by_key(|row| row.value.min(cap));
-        Ok(())
+        sort_by_value(rows, cap)
     })?;
     let batches = shuffled_batches(full, order)?;
     let starts = batches.into_iter().chain([full]);
@@ -190,25 +193,78 @@ fn arrange(mut rows: Vec<Row>, cap: i32, order: &Order) -> Result<Plan, Error> {
     };
     for batch in starts {
         let batch = batch * order.batch_size..rows.len().min((batch + 1) * order.batch_size);
-        for row in &rows[batch] {
-            plan.users.push(row.user);
-            plan.ks.push(row.k);
-            plan.values.push(row.value);
-        }
+        let rows = &rows[batch];
+        plan.users.extend(rows.iter().map(|row| row.user));
+        plan.ks.extend(rows.iter().map(|row| row.k));
+        plan.values.extend(rows.iter().map(|row| row.value));
     }
     Ok(plan)
 }
 
-/// Sorts the rows by random keys of their own.
-fn shuffle_rows(rows: &mut [Row], order: &Order) -> Result<(), Error> {
-    fill_rows(rows, KEY_ROWS, |_, rows| {
-        for row in rows {
-            let (user, k) = (row.user as u64, row.k as u64);
-            row.key = Stream::new(order.seed, order.epoch, user, k, Purpose::Order).next_u64();
-        }
+/// The rows sorted by random keys of their own.
+///
+/// Such keys are spread evenly, so a key alone tells nearly where its row belongs: rows are put into
+/// as many buckets as there is a few of them for each, and those few are sorted.
+fn shuffled_rows(mut rows: Vec<Row>, order: &Order) -> Result<Vec<Row>, Error> {
+    let epoch = Epoch::new(order.seed, order.epoch);
+    fill_rows(&mut rows, KEY_ROWS, |_, rows| {
+        draw_keys(epoch, rows);
         Ok(())
     })?;
-    sort_by(rows, Ord::cmp)
+    let buckets = rows.len() / BUCKET_ROWS + 1;
+    let (mut shuffled, ends) = placed(&rows, buckets, |row| {
+        ((u128::from(row.key) * buckets as u128) >> 64) as usize
+    })?;
+    let mut start = 0;
+    for end in ends {
+        shuffled[start..end].sort_unstable();
+        start = end;
+    }
+    Ok(shuffled)
+}
+
+/// Gives each row the key of its own, in the lanes of vectors.
+#[multiversion(targets("x86_64+avx512f+avx512vl+avx512bw+avx512dq", "x86_64+avx+avx2"))]
+fn draw_keys(epoch: Epoch, rows: &mut [Row]) {
+    for row in rows {
+        let mut stream = epoch.stream(row.user as u64, row.k as u64, Purpose::Order);
+        row.key = stream.next_u64();
+    }
+}
+
+/// Sorts rows by length, equal ones in the order that they had.
+fn sort_by_value(rows: &mut [Row], cap: i32) -> Result<(), Error> {
+    let value = |row: &Row| row.value.min(cap);
+    let low = rows.iter().map(value).min().unwrap_or(0);
+    let high = rows.iter().map(value).max().unwrap_or(0);
+    let (sorted, _) = placed(rows, (high - low) as usize + 1, |row| {
+        (value(row) - low) as usize
+    })?;
+    rows.copy_from_slice(&sorted);
+    Ok(())
+}
+
+/// The rows by bucket, in their order inside each, and where each bucket ends ("counting sort").
+fn placed(
+    rows: &[Row],
+    buckets: usize,
+    bucket: impl Fn(&Row) -> usize,
+) -> Result<(Vec<Row>, Vec<usize>), Error> {
+    let mut ends = buffer::zeros::<usize>(buckets)?;
+    for row in rows {
+        ends[bucket(row)] += 1;
+    }
+    let mut start = 0;
+    for end in &mut ends {
+        start += std::mem::replace(end, start);
+    }
+    let mut placed = buffer::zeros::<Row>(rows.len())?;
+    for row in rows {
+        let place = &mut ends[bucket(row)]; // of the next one, so in the end its bucket's end
+        placed[*place] = *row;
+        *place += 1;
+    }
+    Ok((placed, ends))
 }
 
 /// A random order of the full batches (Fisher and Yates), from a key that no user has.
