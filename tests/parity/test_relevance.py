@@ -84,14 +84,15 @@ def test_prefixes_equal_their_twin(data, some, windows, sampler, seed, epoch):
         assert tuple(part[i].tolist() for part in found) == wanted
 
 
-def test_every_length_of_a_prefix_is_as_likely():
+def test_a_prefix_has_a_share_of_the_row_that_is_the_square_of_a_uniform_one():
     some, prefixes = store([1, 2, 3, 4, 5]), np.zeros(8000, np.int64)
     for epoch in range(len(prefixes)):
         one = prefixes[epoch : epoch + 1]
         sequences(some, ("last", 5, 1), [(0, 0)], width=4, epoch=epoch, prefixes=one)
     counts = np.bincount(prefixes, minlength=5)
     assert counts[0] == 0
-    assert abs(counts[1:] - 2000).max() < 200  # five standard deviations
+    wanted = 8000 * np.diff(np.sqrt(np.arange(5) / 4))
+    assert (abs(counts[1:] - wanted) < 5 * np.sqrt(wanted)).all()  # five standard deviations
 
 
 def test_a_prefix_is_needed_for_each_row():

@@ -14,7 +14,8 @@ Key = tuple[int, int, int, int]
 def prefix(window: list[int], key: Key) -> int:
     """How many inputs of the window are read both ways: at least one, where there is one."""
     n_inputs = max(0, len(window) - 1)
-    return min(n_inputs, 1 + Stream(*key, PREFIX).below(n_inputs))
+    unit = Stream(*key, PREFIX).unit()
+    return min(n_inputs, 1 + int(unit * unit * n_inputs))
 
 
 def sequence_row(

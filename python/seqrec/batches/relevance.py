@@ -71,7 +71,7 @@ class RelevanceSequenceRows:
         sequences: the training part.
         negatives: the sampler over the same part.
         windows: how long histories are cut.
-        prefixes: draw how much of each row is a prefix, from one input to all of them ("prefix
+        prefixes: draw how many of the n inputs of a row are its prefix, 1 + U^2 n ("prefix
             LM": Raffel et al., "T5", JMLR 2020, section 3.2.1).
 
     Raises:

@@ -68,6 +68,8 @@ class BERT4RecConfig:
         dropout: probability on the input vectors and on the output of every sublayer; 0.5 for
             relevance where histories are short and nobody takes an item twice; 0.1 with the head
             "last", as output_dropout is 0.4 there.
+        token_dropout: probability that a token of a training row is read without its item's vector;
+            what is hidden or to be judged keeps it.
         output_dropout: probability on the vectors that meet the items (docs/experiments.md).
         attention_dropout: probability on attention weights; above 0 a CPU loses its fused kernel.
         layer_scale: what the learned factors on the output of every sublayer start from, one for
@@ -84,6 +86,7 @@ class BERT4RecConfig:
     num_heads: int = 4
     ff_multiplier: int = 4
     dropout: float = 0.0
+    token_dropout: float = 0.0
     output_dropout: float = 0.0
     attention_dropout: float = 0.0
     layer_scale: float = 0.0
@@ -98,7 +101,7 @@ class BERT4RecConfig:
             self.hidden_size % self.num_heads == 0,
             "bert4rec.num_heads", self.num_heads, f"a divisor of hidden_size {self.hidden_size}",
         )  # fmt: skip
-        for name in ("dropout", "output_dropout", "attention_dropout"):
+        for name in ("dropout", "token_dropout", "output_dropout", "attention_dropout"):
             value = getattr(self, name)
             cfg.check(0 <= value < 1, f"bert4rec.{name}", value, "at least 0 and below 1")
         scale = self.layer_scale
@@ -139,6 +142,7 @@ class BERT4Rec(nn.Module):
             length = config.max_seq_len
             self.positions = nn.Parameter(torch.empty(length, width))  # row 0: last token
         self.dropout = Dropout(config.dropout)
+        self.token_dropout = Dropout(config.token_dropout)
         self.output_dropout = Dropout(config.output_dropout)
         self.layers = nn.ModuleList(Layer(config) for _ in range(config.num_layers))
         self.norm = nn.LayerNorm(width)
@@ -186,7 +190,7 @@ class BERT4Rec(nn.Module):
         Raises:
             DataError: if a row is longer than max_seq_len.
         """
-        vectors_BLD = self.items(tokens_BL)
+        vectors_BLD = self._vectors(tokens_BL)
         placed_BLD = self._placed(vectors_BLD)
         hidden = self._encode(tokens_BL, placed_BLD, places_M, prefixes_B)
         means = self._means(tokens_BL, vectors_BLD, places_M)
@@ -212,7 +216,8 @@ class BERT4Rec(nn.Module):
         if not self.candidate_inside:
             users_PD = self._users(tokens_RL[::2, :-1])
             return self.items.pair_scores(users_PD, tokens_RL[:, -1].view(-1, 2)).flatten()
-        placed_RLD = self._placed(self.items(tokens_RL))
+        vectors_RLD = [self._vectors(tokens_RL[:, :-1]), self.items(tokens_RL[:, -1:])]
+        placed_RLD = self._placed(torch.cat(vectors_RLD, dim=1))
         marked_R1D = placed_RLD[:, -1:] + self.candidate_type
         hidden_RLD = self._encode(tokens_RL, torch.cat([placed_RLD[:, :-1], marked_R1D], dim=1))
         return self.relevance(mean(hidden_RLD, tokens_RL != PAD)).squeeze(1)
@@ -266,11 +271,20 @@ class BERT4Rec(nn.Module):
         return self(tokens_BL, torch.arange(L - 1, B * L, L, device=tokens_BL.device))
 
     def _pooled_history(self, histories_BL: Tensor) -> Tensor:
-        hidden_BLD = self._encode(histories_BL, self._placed(self.items(histories_BL)))
+        hidden_BLD = self._encode(histories_BL, self._placed(self._vectors(histories_BL)))
         return self.output_dropout(mean(hidden_BLD, histories_BL != PAD))
 
     def _readable(self, histories_BL: Tensor) -> Tensor:
         return histories_BL[:, -(self.max_seq_len - 1) :]
+
+    def _vectors(self, tokens_BL: Tensor) -> Tensor:
+        """The vectors [B, L, D] of tokens; in training some items have zeros, MASK never."""
+        vectors_BLD = self.items(tokens_BL)
+        if not (self.training and self.token_dropout.p):
+            return vectors_BLD
+        noise_BL = self.token_dropout(torch.ones_like(tokens_BL, dtype=vectors_BLD.dtype))
+        noise_BL = noise_BL.masked_fill(tokens_BL == self.mask_token, 1)
+        return vectors_BLD * noise_BL.unsqueeze(2)
 
     def _placed(self, vectors_BLD: Tensor) -> Tensor:
         """The vectors of tokens with those of their places, the last one of which is position 0."""

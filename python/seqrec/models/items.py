@@ -111,6 +111,15 @@ class ItemTable(nn.Module):
         products_BC = (vectors_BCD * users_BD.unsqueeze(1)).sum(dim=-1)
         return products_BC + bias_N[candidates_BC - 1]
 
+    def row_scores(self, users_BLD: Tensor, candidates_BC: Tensor) -> Tensor:
+        """<u, e_c> + b_c of each user vector of a row for the candidates of the row: [B, L, C].
+
+        Items 1..N; a PAD among the candidates has a column without meaning.
+        """
+        _, bias_N = self.output()
+        products_BLC = users_BLD @ self(candidates_BC).transpose(1, 2)
+        return products_BLC + bias_N[candidates_BC - 1].unsqueeze(1)
+
 
 def _refuse_infinite(what: str, finite_N: Tensor) -> None:
     if not finite_N.all():

@@ -66,7 +66,7 @@ def sampled_cross_entropy(positive_T: Tensor, negative_Tn: Tensor, log_q_Tn: Ten
 
 
 def binary_cross_entropy(
-    positive_T: Tensor, negative_Tn: Tensor, *, weight: float = 1.0, beta: float = 1.0
+    positive_T: Tensor, negative_Tn: Tensor, *, weight: float | Tensor = 1.0, beta: float = 1.0
 ) -> Tensor:
     """Mean over the targets of -beta log sigma(s+) - weight sum_j log(1 - sigma(s_j)).
 
@@ -79,7 +79,8 @@ def binary_cross_entropy(
     Args:
         positive_T: logits of the targets [T].
         negative_Tn: logits of their negatives [T, n]; -inf is none.
-        weight: of each negative: below 1 where more stand for fewer.
+        weight: of each negative, or of those of each target [T]: below 1 where more stand for
+            fewer.
         beta: power of the target's probability.
     """
     taken_T = -beta * F.logsigmoid(positive_T)

@@ -173,17 +173,22 @@ def relevance(model: Any, batch: Any, *, config: ObjectiveConfig) -> StepLoss:
 
 
 def relevance_sequences(model: Model, batch: Any, *, config: ObjectiveConfig) -> StepLoss:
-    """A positive and a negative item at every position with a positive.
+    """Positions with a positive, each against all negatives of its row: a RelevanceSequenceBatch.
 
-    `batch` is a RelevanceSequenceBatch.
+    The user has taken none of the n negatives of a row, so the mean over them stands at each
+    position for the one that was drawn for it: the same expectation, with less noise.
     """
-    places_M = _places(batch.positives != PAD, batch.n_targets // 2)
+    wanted_BW = batch.positives != PAD
+    places_M = _places(wanted_BW, batch.n_targets // 2)
     prefixes = () if batch.prefixes is None else (batch.prefixes,)
     users_MD = model(batch.inputs, _padded(places_M), *prefixes)[: len(places_M)]
-    candidates_M2 = torch.stack([batch.positives, batch.negatives], dim=-1).flatten(0, 1)[places_M]
-    logits_M2 = model.items.pair_scores(users_MD, candidates_M2).float()
-    loss = binary_cross_entropy(logits_M2[:, 0], logits_M2[:, 1:]) / 2
-    return _step_loss(loss, 2 * len(places_M), model, config)
+    positives_M1 = batch.positives.flatten()[places_M].unsqueeze(1)
+    positive_M = model.items.pair_scores(users_MD, positives_M1).float().flatten()
+    negative_MW = _row_scores(model, users_MD, places_M, batch.negatives).float()
+    drawn_MW = wanted_BW[places_M // wanted_BW.shape[1]]
+    negative_MW = negative_MW.masked_fill(~drawn_MW, float("-inf"))
+    loss = binary_cross_entropy(positive_M, negative_MW, weight=1 / drawn_MW.sum(dim=1))
+    return _step_loss(loss / 2, 2 * len(places_M), model, config)
 
 
 def relevance_pairs(model: PairModel, batch: Any, *, config: ObjectiveConfig) -> StepLoss:
@@ -257,6 +262,13 @@ def _places(wanted_BL: Tensor, count: int) -> Tensor:
     if wanted.is_cuda:
         return torch.nonzero_static(wanted, size=count).squeeze(1)
     return wanted.nonzero().squeeze(1)
+
+
+def _row_scores(model: Model, users_MD: Tensor, places_M: Tensor, candidates_BW: Tensor) -> Tensor:
+    """The logits [M, W] of all candidates of the row that each place is in."""
+    rows = users_MD.new_zeros(candidates_BW.numel(), users_MD.shape[1])
+    users_BWD = rows.index_copy(0, places_M, users_MD).view(*candidates_BW.shape, -1)
+    return model.items.row_scores(users_BWD, candidates_BW).flatten(0, 1)[places_M]
 
 
 def _padded(places_M: Tensor) -> Tensor:

@@ -23,8 +23,8 @@ use crate::{Error, PAD, Sequences};
 /// `first` holds, for each stored item, whether its user takes it for the first time there; a
 /// repeated target makes no pair, and both of its places are [`PAD`]. Returns the number of pairs.
 ///
-/// `prefixes` `[B]`, if given, gets how many of the inputs of each row are its prefix: drawn from 1 to
-/// all of them, 0 where there are none. Whoever reads a prefix both ways has seen what follows any
+/// `prefixes` `[B]`, if given, gets how many of the inputs of each row are its prefix: `1 + U^2 n` of
+/// n, U uniform in [0, 1), and 0 where there are none. Whoever reads a prefix both ways has seen what follows any
 /// item of it but the last, so the targets of those make no pair.
 ///
 /// # Errors
@@ -87,10 +87,12 @@ pub fn relevance_sequences_into(
     crew.fill_found(outputs, row_bytes, Marks::default, find, fill)
 }
 
-/// From 1 to `n_inputs`, each as likely; 0 where there are none.
+/// From 1 to `n_inputs`, a third of them on average, as targets are what a prefix takes from a row; 0
+/// where there are none.
 #[inline]
 fn prefix_length(n_inputs: usize, mut stream: Stream) -> usize {
-    n_inputs.min(1 + stream.below(n_inputs as u64) as usize)
+    let unit = stream.unit();
+    n_inputs.min(1 + (unit * unit * n_inputs as f64) as usize)
 }
 
 /// A positive for each item but the first ones, one and the `inner` ones of a prefix, that is new to

@@ -278,6 +278,26 @@ def test_the_user_vector_has_a_dropout_of_its_own(task):
     torch.testing.assert_close(dropped[kept], 2 * whole[kept])
 
 
+def test_token_dropout_takes_whole_vectors_of_items_in_training_alone():
+    model, tokens = bert4rec(token_dropout=0.5), torch.tensor([[1, 2, 3, 4, 5, 6, 7, MASK] * 8])
+    whole = model.items(tokens)
+    assert torch.equal(model._vectors(tokens), whole)
+    seen = model.train()._vectors(tokens)
+    kept = (seen != 0).any(dim=2)
+    items = tokens != MASK
+    assert 0 < (kept & items).sum() < items.sum()
+    torch.testing.assert_close(seen[kept & items], 2 * whole[kept & items])
+    assert torch.equal(seen[~items], whole[~items])
+
+
+def test_token_dropout_leaves_the_candidate():
+    model = bert4rec("relevance", relevance_head="inside", token_dropout=0.9).train()
+    tokens = torch.tensor([[1, 7], [1, 8]] * 8)
+    first, second = model.pair_logits(tokens).view(-1, 2).unbind(1)
+    assert len(first.unique()) == len(second.unique()) == 2  # with the item and without it
+    assert not torch.isin(first, second).any()
+
+
 @pytest.mark.parametrize(
     "change",
     [{"hidden_size": 16}, {"num_layers": 3}, {"ff_multiplier": 2}, {"max_seq_len": 13}],
@@ -303,6 +323,7 @@ def test_the_number_of_heads_changes_the_output():
         {"ff_multiplier": 0},
         {"dropout": 1.0},
         {"output_dropout": 1.0},
+        {"token_dropout": 1.0},
         {"attention_dropout": -0.1},
         {"layer_scale": -0.1},
         {"layer_scale": 1.1},

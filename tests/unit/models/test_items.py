@@ -31,6 +31,16 @@ def test_pair_scores_are_the_scores_of_the_pairs():
     torch.testing.assert_close(table.pair_scores(users, candidates), expected)
 
 
+def test_row_scores_are_the_pair_scores_of_each_place():
+    table, users_BLD = ItemTable(7, 4), torch.randn(3, 2, 4)
+    table.bias.data = torch.randn(7)
+    candidates_BC = torch.tensor([[1, 7, 4], [2, 2, 6], [5, 3, 1]])
+    scores_BLC = table.row_scores(users_BLD, candidates_BC)
+    for place in range(2):
+        expected = table.pair_scores(users_BLD[:, place], candidates_BC)
+        torch.testing.assert_close(scores_BLC[:, place], expected)
+
+
 def test_start_vectors_touch_the_items_alone():
     table = ItemTable(2, 2, n_added=1)
     mask = table.weight[3].clone()

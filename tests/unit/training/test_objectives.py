@@ -95,18 +95,22 @@ def test_cloze_is_cross_entropy_at_the_masked_positions():
 
 
 def judged(logits, pairs):
-    """The mean loss of pairs (row, position, item, label)."""
-    at = torch.stack([logits[row, position, item - 1] for row, position, item, _ in pairs])
-    labels = torch.tensor([label for *_, label in pairs])
-    return F.binary_cross_entropy_with_logits(at, labels)
+    """The loss of pairs (row, position, item, label, weight), whose weights sum to 1."""
+    at = torch.stack([logits[row, position, item - 1] for row, position, item, *_ in pairs])
+    labels, weights = torch.tensor([pair[3:] for pair in pairs]).unbind(1)
+    return F.binary_cross_entropy_with_logits(at, labels, weights, reduction="sum")
 
 
-def test_lstm_relevance_judges_positive_and_negative_where_there_is_a_positive():
+def test_lstm_relevance_judges_each_positive_and_all_negatives_of_its_row():
     model, batch = new_model("lstm", "relevance"), new_batch("lstm", "relevance")
     loss = step(model, "lstm", "relevance", batch)
     logits = F.linear(model(batch.inputs), *model.item_weight())
-    pairs = [(0, 0, 2, 1.0), (0, 0, 7, 0.0), (0, 2, 4, 1.0), (0, 2, 9, 0.0), (1, 0, 5, 1.0),
-             (1, 0, 8, 0.0)]  # fmt: skip
+    sixth, twelfth = 1 / 6, 1 / 12
+    pairs = [
+        (0, 0, 2, 1.0, sixth), (0, 0, 7, 0.0, twelfth), (0, 0, 9, 0.0, twelfth),
+        (0, 2, 4, 1.0, sixth), (0, 2, 7, 0.0, twelfth), (0, 2, 9, 0.0, twelfth),
+        (1, 0, 5, 1.0, sixth), (1, 0, 8, 0.0, sixth),
+    ]  # fmt: skip
     torch.testing.assert_close(loss.value, judged(logits, pairs))
     assert loss.targets == 6
 
@@ -115,8 +119,12 @@ def test_the_last_item_judges_from_the_end_of_the_prefix_on():
     model, batch = (new("bert4rec, last", "relevance") for new in (new_model, new_batch))
     loss = step(model, "bert4rec, last", "relevance", batch)
     logits = F.linear(model(batch.inputs, None, batch.prefixes), *model.item_weight())
-    pairs = [(0, 1, 3, 1.0), (0, 1, 7, 0.0), (0, 2, 4, 1.0), (0, 2, 9, 0.0), (1, 0, 5, 1.0),
-             (1, 0, 8, 0.0)]  # fmt: skip
+    sixth, twelfth = 1 / 6, 1 / 12
+    pairs = [
+        (0, 1, 3, 1.0, sixth), (0, 1, 7, 0.0, twelfth), (0, 1, 9, 0.0, twelfth),
+        (0, 2, 4, 1.0, sixth), (0, 2, 7, 0.0, twelfth), (0, 2, 9, 0.0, twelfth),
+        (1, 0, 5, 1.0, sixth), (1, 0, 8, 0.0, sixth),
+    ]  # fmt: skip
     torch.testing.assert_close(loss.value, judged(logits, pairs))
     assert loss.targets == 6
 
