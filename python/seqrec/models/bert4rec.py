@@ -278,13 +278,17 @@ class BERT4Rec(nn.Module):
         return histories_BL[:, -(self.max_seq_len - 1) :]
 
     def _vectors(self, tokens_BL: Tensor) -> Tensor:
-        """The vectors [B, L, D] of tokens; in training some items have zeros, MASK never."""
+        """The vectors [B, L, D] of tokens; in training some items have zeros, MASK never.
+
+        The others are not larger for it, as they would be by a usual dropout: what a layer adds to
+        them does not grow with them, as it is normed, so they would weigh more than at inference.
+        """
         vectors_BLD = self.items(tokens_BL)
         if not (self.training and self.token_dropout.p):
             return vectors_BLD
-        noise_BL = self.token_dropout(torch.ones_like(tokens_BL, dtype=vectors_BLD.dtype))
-        noise_BL = noise_BL.masked_fill(tokens_BL == self.mask_token, 1)
-        return vectors_BLD * noise_BL.unsqueeze(2)
+        kept_BL = self.token_dropout(torch.ones_like(tokens_BL, dtype=torch.float32)) > 0
+        kept_BL |= tokens_BL == self.mask_token
+        return vectors_BLD * kept_BL.unsqueeze(2)
 
     def _placed(self, vectors_BLD: Tensor) -> Tensor:
         """The vectors of tokens with those of their places, the last one of which is position 0."""

@@ -27,6 +27,7 @@ from seqrec.training.losses import (
     sampled_cross_entropy,
 )
 
+BLOCK = 128  # of a row's positions share their negatives: memory stays in proportion to the row
 PLACES = 32  # a CPU gets a multiple of this many places: few sizes of matrices
 
 
@@ -176,19 +177,40 @@ def relevance_sequences(model: Model, batch: Any, *, config: ObjectiveConfig) ->
     """Positions with a positive, each against all negatives of its row: a RelevanceSequenceBatch.
 
     The user has taken none of the n negatives of a row, so the mean over them stands at each
-    position for the one that was drawn for it: the same expectation, with less noise.
+    position for the one that was drawn for it: the same expectation, with less noise. A row of more
+    than BLOCK positions has them in blocks of so many.
     """
-    wanted_BW = batch.positives != PAD
-    places_M = _places(wanted_BW, batch.n_targets // 2)
+    n_positives = batch.n_targets // 2
+    places_M = _places(batch.positives != PAD, n_positives)
     prefixes = () if batch.prefixes is None else (batch.prefixes,)
-    users_MD = model(batch.inputs, _padded(places_M), *prefixes)[: len(places_M)]
+    users_MD = model(batch.inputs, _padded(places_M), *prefixes)[:n_positives]
     positives_M1 = batch.positives.flatten()[places_M].unsqueeze(1)
     positive_M = model.items.pair_scores(users_MD, positives_M1).float().flatten()
-    negative_MW = _row_scores(model, users_MD, places_M, batch.negatives).float()
-    drawn_MW = wanted_BW[places_M // wanted_BW.shape[1]]
-    negative_MW = negative_MW.masked_fill(~drawn_MW, float("-inf"))
-    loss = binary_cross_entropy(positive_M, negative_MW, weight=1 / drawn_MW.sum(dim=1))
-    return _step_loss(loss / 2, 2 * len(places_M), model, config)
+    negative_MK, n_M = _against_blocks(model, users_MD, batch)
+    loss = binary_cross_entropy(positive_M, negative_MK, weight=1 / n_M) / 2
+    return _step_loss(loss, 2 * n_positives, model, config)
+
+
+def _against_blocks(model: Model, users_MD: Tensor, batch: Any) -> tuple[Tensor, Tensor]:
+    """Logits [M, K] of the negatives in each user vector's block, -inf for PAD; and their number.
+
+    The user vectors are those of the positions with a positive, in their order.
+    """
+    positives_GK, negatives_GK = _blocks(batch.positives), _blocks(batch.negatives)
+    real_GK = positives_GK != PAD
+    places_M = _places(real_GK, len(users_MD))
+    users = users_MD.new_zeros(real_GK.numel(), users_MD.shape[1])
+    users_GKD = users.index_copy(0, places_M, users_MD).view(*real_GK.shape, -1)
+    scores_MK = model.items.row_scores(users_GKD, negatives_GK).flatten(0, 1)[places_M].float()
+    real_MK = real_GK[places_M // real_GK.shape[1]]
+    return scores_MK.masked_fill(~real_MK, float("-inf")), real_MK.sum(dim=1)
+
+
+def _blocks(items_BW: Tensor) -> Tensor:
+    """Rows cut into blocks [G, K] of at most BLOCK positions, the last one of a row padded."""
+    width = items_BW.shape[1]
+    block = min(width, BLOCK)
+    return F.pad(items_BW, (0, -width % block)).view(-1, block)
 
 
 def relevance_pairs(model: PairModel, batch: Any, *, config: ObjectiveConfig) -> StepLoss:
@@ -262,13 +284,6 @@ def _places(wanted_BL: Tensor, count: int) -> Tensor:
     if wanted.is_cuda:
         return torch.nonzero_static(wanted, size=count).squeeze(1)
     return wanted.nonzero().squeeze(1)
-
-
-def _row_scores(model: Model, users_MD: Tensor, places_M: Tensor, candidates_BW: Tensor) -> Tensor:
-    """The logits [M, W] of all candidates of the row that each place is in."""
-    rows = users_MD.new_zeros(candidates_BW.numel(), users_MD.shape[1])
-    users_BWD = rows.index_copy(0, places_M, users_MD).view(*candidates_BW.shape, -1)
-    return model.items.row_scores(users_BWD, candidates_BW).flatten(0, 1)[places_M]
 
 
 def _padded(places_M: Tensor) -> Tensor:

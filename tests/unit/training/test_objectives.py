@@ -129,6 +129,22 @@ def test_the_last_item_judges_from_the_end_of_the_prefix_on():
     assert loss.targets == 6
 
 
+def test_a_long_row_shares_its_negatives_in_blocks(monkeypatch):
+    monkeypatch.setattr("seqrec.training.objectives.BLOCK", 2)
+    model, batch = new_model("lstm", "relevance"), new_batch("lstm", "relevance")
+    batch.positives[0, 1], batch.negatives[0, 1], batch.n_targets = 3, 8, 8
+    loss = step(model, "lstm", "relevance", batch)
+    logits = F.linear(model(batch.inputs), *model.item_weight())
+    eighth, sixteenth = 1 / 8, 1 / 16
+    pairs = [
+        (0, 0, 2, 1.0, eighth), (0, 0, 7, 0.0, sixteenth), (0, 0, 8, 0.0, sixteenth),
+        (0, 1, 3, 1.0, eighth), (0, 1, 7, 0.0, sixteenth), (0, 1, 8, 0.0, sixteenth),
+        (0, 2, 4, 1.0, eighth), (0, 2, 9, 0.0, eighth),
+        (1, 0, 5, 1.0, eighth), (1, 0, 8, 0.0, eighth),
+    ]  # fmt: skip
+    torch.testing.assert_close(loss.value, judged(logits, pairs))
+
+
 @pytest.mark.parametrize("head", ["inside", "pooled"])
 def test_bert4rec_relevance_judges_every_row(head):
     model, batch = new_model("bert4rec", "relevance", head), new_batch("bert4rec", "relevance")
