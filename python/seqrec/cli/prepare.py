@@ -41,7 +41,7 @@ def prepare(
         bool, typer.Option("--small", help="Keep a keyed tenth of the users.")
     ] = False,
     export: Annotated[
-        Path | None, typer.Option(help="Folder for the parts and pairs, for other libraries.")
+        Path | None, typer.Option(help="Folder for parts, inputs and pairs, for other libraries.")
     ] = None,
     split: Split = SplitName.LEAVE_ONE_OUT,
     cuts: Cuts = None,

@@ -4,12 +4,14 @@
 |---|---|
 | train.parquet | the training part, user by user, oldest first |
 | valid.parquet, test.parquet | what comes after the part before it, up to the target, the same way; `is_target` marks it |
+| valid_inputs.parquet, test_inputs.parquet | the input of each target, whole, the same way |
 | valid_pairs.parquet, test_pairs.parquet | `user_id, item_id, label, draw` (see `pairs.py`) |
 | valid_pairs_popularity.parquet, test_pairs_popularity.parquet | the same, drawn by popularity |
 | protocol.json | split, cuts, filter, counts, fingerprint |
 
-No event is in two files; the input of a target is everything of its user before it. Row order is
-the order; `timestamp` is there where the log had it.
+No event is in two of train, valid and test; the input of a target is everything of its user before
+it, which lies in several of them, so the inputs are written out too. Row order is the order;
+`timestamp` is there where the log had it.
 """  # noqa: E501  (a table)
 
 from __future__ import annotations
@@ -54,18 +56,19 @@ def export(
         ResourceError: if the folder may not be replaced, or the disk refuses.
     """
     with whole_folder(Path(folder), EXPORT, replace=overwrite) as aside:
-        train = split.train
-        pq.write_table(_events(split, train.starts, train.stops), aside / "train.parquet")
-        before = train.stops
+        pq.write_table(_events(split, split.train), aside / "train.parquet")
+        before = split.train.stops
         for part in (split.valid, split.test):
             after = _after_targets(part, before)
-            table = _events(split, before, after)
+            table = _events(split, Sequences(split.dataset.items, before, after))
             is_target = np.zeros(table.num_rows, dtype=bool)
             ends = np.cumsum(after - before)
             is_target[ends[part.users] - 1] = True
             table = table.append_column("is_target", pa.array(is_target))
             pq.write_table(table, aside / f"{part.name}.parquet")
             before = after
+            inputs = _events(split, part.inputs, part.users)
+            pq.write_table(inputs, aside / f"{part.name}_inputs.parquet")
             for kind, suffix in PAIRS.items():
                 negatives = evaluation_negatives(split, part, draws=draws, kind=kind)
                 write_pairs(aside / f"{part.name}_{suffix}.parquet", split, part, negatives)
@@ -95,12 +98,15 @@ def _after_targets(part: Part, before: NDArray[np.int64]) -> NDArray[np.int64]:
     return stops
 
 
-def _events(split: Split, starts: NDArray[np.int64], stops: NDArray[np.int64]) -> pa.Table:
-    """The events inside the bounds, with raw ids and, where there are any, times."""
+def _events(split: Split, sequences: Sequences, users: NDArray[np.int32] | None = None) -> pa.Table:
+    """The events inside the bounds, with raw ids and, where there are any, times.
+
+    Those of some users, or of all where `users` is None.
+    """
     dataset = split.dataset
-    users, places = Sequences(dataset.items, starts, stops).places()
+    rows, places = sequences.places(users)
     columns = {
-        "user_id": dataset.user_ids.arrow(users),
+        "user_id": dataset.user_ids.arrow(rows if users is None else users[rows]),
         "item_id": dataset.item_ids.arrow(dataset.items[places] - 1),
     }
     if dataset.times is not None:

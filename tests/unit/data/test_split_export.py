@@ -33,9 +33,31 @@ def test_global_time_writes_what_lies_between_once(make_log, tmp_path):
     assert [part["is_target"] for part in parts] == [[False, False, True], [False, True, True]]
 
 
+@pytest.mark.parametrize("options", [("leave_one_out",), ("global_time", (3, 6))])
+def test_the_input_of_each_target_is_written_whole(make_log, tmp_path, options):
+    rows = [("c", item, item) for item in range(1, 8)] + [("a", item, item) for item in range(2, 5)]
+    rows += [("b", 9, 9), ("d", 1, 1), ("d", 6, 6)]  # not evaluated; the test part's alone
+    rows += [("e", 20, 1), ("e", 21, 2)]  # trained items that nobody evaluated has taken
+    split = make_log(*rows).split(*options)
+    export(split, tmp_path / "out")
+    decode = split.dataset.user_ids.decode, split.dataset.item_ids.decode
+    for part in (split.valid, split.test):
+        table = pq.read_table(tmp_path / "out" / f"{part.name}_inputs.parquet").to_pydict()
+        histories = {
+            str(user): decode[1](part.inputs.user(code) - 1).tolist()
+            for code, user in zip(part.users, decode[0](part.users), strict=True)
+        }
+        assert list(dict.fromkeys(table["user_id"])) == list(histories)
+        events = [(user, item) for user, items in histories.items() for item in items]
+        assert list(zip(table["user_id"], table["item_id"], strict=True)) == events
+        assert table["timestamp"] == table["item_id"]  # of the users that are evaluated
+
+
 def test_times_are_absent_where_the_log_had_none(make_log, tmp_path):
     export(make_log(*[row[:2] for row in LOG]).split(), tmp_path / "out")
-    assert pq.read_schema(tmp_path / "out" / "train.parquet").names == ["user_id", "item_id"]
+    for name in ("train", "test_inputs"):
+        names = pq.read_schema(tmp_path / "out" / f"{name}.parquet").names
+        assert names == ["user_id", "item_id"]
 
 
 def test_pairs_of_both_kinds_are_written(make_log, tmp_path):
