@@ -77,7 +77,7 @@ def read_delimited(path: Path, layout: Layout, columns: Columns) -> RawTable:
     except (pa.ArrowInvalid, pa.ArrowKeyError, UnicodeDecodeError) as error:
         raise _diagnosis(path, layout, len(names), error) from None
     except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror or error}") from None
+        raise _unreadable(path, error) from None
     return RawTable(
         source=str(path),
         names=roles,
@@ -174,7 +174,15 @@ def _text(path: Path) -> Iterator[io.TextIOBase]:
                 stream, encoding="utf-8-sig", errors="surrogateescape", newline=""
             )
     except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror or error}") from None
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: Path, error: OSError) -> DataError:
+    """What is said of a file that the system does not read, or Arrow does not decompress."""
+    packed = COMPRESSIONS.get(path.suffix.lower())
+    if packed and error.errno is None:  # the system's errors have a number
+        return DataError(f"{path} is damaged, or was not packed by {packed}: {error}")
+    return DataError(f"cannot read {path}: {error.strerror or error}")
 
 
 def _head(path: Path) -> str:

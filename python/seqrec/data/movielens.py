@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import http.client
-import shutil
+import lzma
 import tempfile
 import urllib.error
 import urllib.request
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 from seqrec.config import check
 from seqrec.data.delimited import Layout, read_delimited, read_header
@@ -170,8 +170,22 @@ def _extract(archive: BinaryIO, member: str, target: Path, address: str) -> None
             opened.open(member) as source,
             aside.open("wb") as file,
         ):
-            shutil.copyfileobj(source, file, 1 << 20)
-    except (zipfile.BadZipFile, KeyError, zlib.error, EOFError) as error:
+            for block in _unpacked(source, address):
+                file.write(block)
+    except (zipfile.BadZipFile, KeyError, UnicodeDecodeError) as error:
         raise DataError(f"{address} is no archive with {member}: {error}") from None
     except RuntimeError as error:  # it is encrypted, or compressed in another way
         raise ResourceError(f"cannot unpack {address}: {error}") from error
+
+
+def _unpacked(source: IO[bytes], address: str) -> Iterator[bytes]:
+    """The blocks of a member of an archive, each way of packing with errors of its own."""
+    try:
+        while block := source.read(1 << 20):
+            yield block
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError) as error:
+        if getattr(error, "errno", None) is not None:  # the disk's: those of bz2 have none
+            raise
+        raise DataError(
+            f"{address} is damaged: {source.name} cannot be unpacked: {error}"
+        ) from None

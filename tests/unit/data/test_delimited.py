@@ -1,6 +1,7 @@
 import gzip
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from seqrec.data import delimited
@@ -192,10 +193,20 @@ def test_a_folder_is_no_text_file(tmp_path):
         Interactions.from_csv(tmp_path)
 
 
-def test_a_damaged_compressed_file_is_named(tmp_path):
-    content = gzip.compress(b"user_id,item_id\n" + b"1,2\n" * 1000)[:-20]
-    with pytest.raises(DataError, match=r"log\.csv\.gz"):
-        read(tmp_path, content, name="log.csv.gz")
+@pytest.mark.parametrize("packed", ["gzip", "bz2", "zstd", "lz4"])
+@pytest.mark.parametrize("end", [1, 60, -20])
+def test_a_damaged_compressed_file_is_named(tmp_path, packed, end):
+    with pa.CompressedOutputStream(sink := pa.BufferOutputStream(), packed) as file:
+        file.write(b"user_id,item_id\n" + b"".join(b"%d,%d\n" % (n * n, n) for n in range(30_000)))
+    suffix = {packed: suffix for suffix, packed in delimited.COMPRESSIONS.items()}[packed]
+    content = sink.getvalue().to_pybytes()[:end]
+    with pytest.raises(DataError, match=rf"log\.csv\{suffix} is damaged, or was not packed by"):
+        read(tmp_path, content, name=f"log.csv{suffix}")
+
+
+def test_a_file_that_is_not_packed_as_its_name_says_is_named(tmp_path):
+    with pytest.raises(DataError, match=r"log\.csv\.gz is damaged, or was not packed by gzip"):
+        read(tmp_path, "user_id,item_id\n1,2\n", name="log.csv.gz")
 
 
 def test_a_missing_column_names_what_was_found(tmp_path):

@@ -76,9 +76,9 @@ def test_a_folder_without_ratings_is_refused(tmp_path):
         Interactions.from_movielens(tmp_path)
 
 
-def archive(**members: str) -> bytes:
+def archive(method: int = zipfile.ZIP_DEFLATED, **members: str) -> bytes:
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as opened:
+    with zipfile.ZipFile(buffer, "w", method) as opened:
         for name, text in members.items():
             opened.writestr(name.replace("__", "/"), text)
     return buffer.getvalue()
@@ -233,6 +233,24 @@ def test_an_archive_that_python_cannot_unpack_is_named(tmp_path, packed, said):
     with pytest.raises(ResourceError, match=rf"cannot unpack http://.*/ml-1m\.zip: .*{said}"):
         fetch(tmp_path, content)
     assert not [p for p in tmp_path.rglob("*") if p.is_file()]
+
+
+@pytest.mark.parametrize(
+    "method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
+)
+def test_a_damaged_member_of_an_archive_is_named(tmp_path, method):
+    content = archive(method, **{"ml-1m__ratings.dat": DAT})
+    middle = content.index(b"ratings.dat") + len(b"ratings.dat") + 40
+    damaged = content[:middle] + b"\xff" * 8 + content[middle + 8 :]
+    with pytest.raises(DataError, match=r"ml-1m\.zip is damaged: ml-1m/ratings\.dat cannot be"):
+        fetch(tmp_path, damaged)
+    assert not [p for p in tmp_path.rglob("*") if p.is_file()]
+
+
+def test_a_name_in_an_archive_that_is_no_text_is_refused(tmp_path):
+    content = archive(**{"ml-1m__r\u00e4tings.dat": DAT}).replace("\u00e4".encode(), b"\xe4\xe4")
+    with pytest.raises(DataError, match=r"no archive with ml-1m/ratings\.dat: .*codec"):
+        fetch(tmp_path, content)
 
 
 def test_a_folder_in_the_place_of_the_file_is_refused(tmp_path):
