@@ -26,7 +26,8 @@ class NextItemScorer(Protocol):
     def __call__(self, sequences: Sequences, users: NDArray[np.int32], /) -> Scores:
         """Scores [B, n_items] of users [B]; column j is item j + 1, larger is better.
 
-        A NumPy array, or a torch tensor on any device. Scores are compared in float32.
+        A NumPy array, or a dense torch tensor on any device, of real numbers. Scores are compared
+        in float32.
         """
         ...
 
@@ -54,23 +55,47 @@ def pairs_by_column(scorer: NextItemScorer) -> PairScorer:
 
 
 def host_scores(scores: Scores) -> NDArray[np.float32]:
-    """The scores as a C-contiguous float32 array; a float32 CPU tensor is not copied."""
+    """The scores as a C-contiguous float32 array; a float32 CPU tensor is not copied.
+
+    Raises:
+        DataError: for what is no array or tensor of real numbers; names its type.
+    """
+    _check_type(scores)
     if isinstance(scores, torch.Tensor):
         scores = scores.detach().to("cpu", torch.float32).numpy()
     return np.ascontiguousarray(scores, dtype=np.float32)
 
 
 def check_shape(scores: Scores, shape: tuple[int, int]) -> None:
-    """Raises DataError unless the scorer gave one score for each user and column."""
-    if not isinstance(scores, np.ndarray | torch.Tensor) or np.ma.isMaskedArray(scores):
-        raise DataError(
-            f"the scorer gave a {type(scores).__name__}: it must give a NumPy array or a tensor"
-        )
+    """Raises DataError unless the scorer gave one real number for each user and column."""
+    _check_type(scores)
     if tuple(scores.shape) != shape:
         raise DataError(
             f"the scorer gave scores of shape {tuple(scores.shape)}, but {shape} is needed: "
             "one row for each user and one column for each item"
         )
+
+
+def _check_type(scores: object) -> None:
+    """Raises DataError for scores that would be converted with a loss, or by a raw error."""
+    found, fits = f"a {type(scores).__name__}", False
+    if isinstance(scores, torch.Tensor):
+        found += f" of {scores.dtype} ({scores.layout} on {scores.device})"
+        fits = _is_dense(scores) and not (scores.is_complex() or scores.is_quantized)
+    elif isinstance(scores, np.ndarray) and not np.ma.isMaskedArray(scores):
+        found += f" of {scores.dtype}"
+        fits = scores.dtype.kind in "biuf"
+    if not fits:
+        raise DataError(
+            f"the scorer gave {found}: it must give a NumPy array or a dense tensor, "
+            "of real numbers"
+        )
+
+
+def _is_dense(tensor: torch.Tensor) -> bool:
+    """Whether a tensor has a number at each place, in memory that can be read."""
+    strided = tensor.layout is torch.strided and not tensor.is_nested
+    return strided and tensor.device.type != "meta"
 
 
 def check_finite(

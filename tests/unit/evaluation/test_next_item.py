@@ -1,16 +1,19 @@
 import math
+import re
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
+from scipy import sparse
 
 from seqrec.data.sequences import Sequences
 from seqrec.data.split import Part
 from seqrec.errors import ConfigError, DataError
 from seqrec.evaluation.baselines import Popularity
 from seqrec.evaluation.next_item import EvalConfig, compare_next_item, evaluate_next_item
-from seqrec.evaluation.scorers import check_shape
+from seqrec.evaluation.relevance import evaluate_relevance
+from seqrec.evaluation.scorers import check_shape, pairs_by_column
 from unit.evaluation.toy_split import Table, random_split, toy_split
 
 # user 0: input of the test [1, 2], target 3; user 1: input [2, 3], target 4
@@ -132,6 +135,34 @@ def test_an_empty_part_is_an_error():
 def test_scores_that_are_no_array_name_their_type():
     with pytest.raises(DataError, match="the scorer gave a list: it must give a NumPy array"):
         check_shape([[0.0]], (1, 1))
+
+
+UNFIT = {
+    "csr_matrix": lambda dense: sparse.csr_matrix(dense),
+    "coo_array": lambda dense: sparse.coo_array(dense),
+    "ndarray of complex128": lambda dense: dense + 0j,
+    "ndarray of object": lambda dense: dense.astype(object),
+    "ndarray of <U32": lambda dense: dense.astype(str),
+    "MaskedArray": lambda dense: np.ma.array(dense),
+    "Tensor of torch.complex128": lambda dense: torch.from_numpy(dense + 0j),
+    "Tensor of torch.float64 (torch.sparse_coo on cpu)": lambda dense: torch.tensor(
+        dense
+    ).to_sparse(),
+    "Tensor of torch.float64 (torch.strided on meta)": lambda dense: torch.tensor(
+        dense, device="meta"
+    ),
+}
+
+
+@pytest.mark.parametrize("named", UNFIT)
+def test_scores_that_are_no_real_numbers_name_their_type(named):
+    split, scores = toy_split(TWO, 5), UNFIT[named](SCORES.astype(float))
+    draws, said = np.full((2, 1), 5, dtype=np.int32), re.escape(f"the scorer gave a {named}")
+    with pytest.raises(DataError, match=said):
+        evaluate_next_item(lambda *_: scores, split, split.test, EvalConfig(k=3))
+    by_column = pairs_by_column(lambda *_: scores)
+    with pytest.raises(DataError, match=said):
+        evaluate_relevance(by_column, split, split.test, draws)
 
 
 def test_scores_of_another_catalogue_name_both_shapes():
