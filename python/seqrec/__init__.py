@@ -6,9 +6,11 @@ The names below are imported when they are first used, so that `import seqrec` c
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # as typing has it, which takes longer to import than all else here
 if TYPE_CHECKING:
+    from typing import Any
+
     from seqrec.data import Dataset, Interactions, PrepareConfig
     from seqrec.errors import SeqrecError
     from seqrec.experiment import Run, RunConfig, fit, load, refit

@@ -7,13 +7,14 @@ import shlex
 import signal
 import subprocess
 import sys
-from importlib.metadata import version
+from importlib.metadata import entry_points, version
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-MAIN = "from seqrec.cli import main; main()"
+(DOOR,) = entry_points(group="console_scripts", name="seqrec")
+MAIN = f"from {DOOR.module} import {DOOR.attr}; {DOOR.attr}()"  # what the script says
 PROGRAM = [sys.executable, "-c", MAIN]
 
 
@@ -60,15 +61,13 @@ def seconds_of_cpu(*command):
 PLAIN = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
 
 
-@pytest.mark.parametrize(
-    ("code", "limit"), [("from seqrec.cli import main; main()", 0.3), ("import seqrec", 0.15)]
-)
+@pytest.mark.parametrize(("code", "limit"), [(MAIN, 0.3), ("import seqrec", 0.15)])
 def test_it_starts_at_once(code, limit):
     took = seconds_of_cpu(sys.executable, "-c", code, "--help")
     assert took < limit, f"{code!r} took {took:.2f} s: something heavy is imported"
 
 
-@pytest.mark.parametrize("module", ["seqrec", "seqrec.cli"])
+@pytest.mark.parametrize("module", ["seqrec", "seqrec.__main__", "seqrec.cli"])
 def test_the_door_imports_nothing_heavy(module):
     code = (
         f"import sys, {module};"
@@ -141,7 +140,7 @@ number = int(sys.argv.pop(1))
 
 class Watch:
     def find_spec(self, name, path=None, target=None):
-        if name == "pandas.core.groupby.generic":
+        if name == {{name!r}}:
             sys.meta_path.remove(self)
             os.kill(os.getpid(), number)
 
@@ -155,11 +154,23 @@ sys.meta_path.insert(0, Watch())
 def test_a_signal_while_a_library_is_imported_ends_the_command(tmp_path, number):
     log = pa.table({"user_id": [1, 1, 1], "item_id": [2, 3, 4]})
     pq.write_table(log, tmp_path / "log.parquet")
-    program = [sys.executable, "-c", STOPPED_WHILE_IT_IMPORTS, str(int(number))]
+    stopped = STOPPED_WHILE_IT_IMPORTS.format(name="pandas.core.groupby.generic")
+    program = [sys.executable, "-c", stopped, str(int(number))]
     command = [*program, "prepare", "log.parquet", "--out", "data"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert done.returncode == 128 + number, done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["log.parquet"]
+
+
+@pytest.mark.parametrize("name", ["seqrec.cli", "typer", "seqrec.cli.train", "seqrec.errors"])
+@pytest.mark.parametrize(("end", "said"), [("", "seqrec: error: interrupted\n"), ("2>&-", "")])
+def test_an_interrupt_before_the_command_runs_is_one_line(name, end, said):
+    program = [sys.executable, "-c", STOPPED_WHILE_IT_IMPORTS.format(name=name)]
+    command = shlex.join([*program, str(int(signal.SIGINT)), "doctor"])
+    done = subprocess.run(
+        ["sh", "-c", f"{command} {end}"], capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", said)
 
 
 def test_an_error_that_nobody_reads_has_its_code_all_the_same(tmp_path):
