@@ -7,7 +7,7 @@ import json
 import os
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NoReturn
@@ -74,17 +74,32 @@ def keep_mode(path: Path, new: Path) -> None:
         new.chmod(stat.S_IMODE(path.stat().st_mode))
 
 
-def make_folder(folder: Path) -> None:
-    """Makes a folder to write files into, with its parents, unless it is there.
+def make_folder(folder: Path) -> list[Path]:
+    """Makes a folder to write files into, with its parents; those that were not there before.
 
     Raises:
         ResourceError: if that is refused, or it would lie in a folder that a manifest seals.
     """
     refuse_sealed(folder / "any")
     try:
-        Path(os.path.realpath(folder)).mkdir(parents=True, exist_ok=True)
+        return make_missing(Path(os.path.realpath(folder)))
     except OSError as error:
         raise ResourceError(f"cannot make {folder}: {error.strerror or error}") from None
+
+
+@contextmanager
+def made_folder(folder: Path) -> Iterator[None]:
+    """Within it there is the folder; what was made for it and is empty at an error is removed.
+
+    Raises:
+        ResourceError: as `make_folder` does.
+    """
+    made = make_folder(folder)
+    try:
+        yield
+    except BaseException:
+        remove_empty(made)
+        raise
 
 
 def refuse_sealed(path: Path) -> None:
@@ -150,6 +165,35 @@ def read_json(path: Path, unreadable: type[SeqrecError]) -> Any:
         if isinstance(error, SeqrecError):
             raise
         raise unreadable(f"{path} is no JSON document: {error}") from None
+
+
+def make_missing(folder: Path) -> list[Path]:
+    """Makes a folder with its parents; those that were not there before, the deepest first.
+
+    Args:
+        folder: a path without links.
+
+    Raises:
+        OSError: if one cannot be made; those that were, are gone again.
+    """
+    made: list[Path] = []
+    try:
+        for path in (*reversed(folder.parents), folder):
+            with suppress(FileExistsError):  # since it was looked for
+                if not is_there(path):
+                    path.mkdir()
+                    made.insert(0, path)
+    except OSError:
+        remove_empty(made)
+        raise
+    return made
+
+
+def remove_empty(folders: Iterable[Path]) -> None:
+    """Removes folders, the deepest first, up to the first in which there is anything."""
+    with suppress(OSError):  # others may use them by now, or have removed them
+        for folder in folders:
+            folder.rmdir()
 
 
 def refuse_link(path: Path, unreadable: type[SeqrecError]) -> None:

@@ -74,6 +74,7 @@ def test_growth_is_timed_and_its_slopes_printed(tmp_path):
 def test_bad_options_are_one_clear_line(tmp_path, arguments, code, said):
     _, stderr = seqrec("bench", "--no-plot", *arguments, cwd=tmp_path, code=code)
     assert said in stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.fixture
@@ -121,6 +122,7 @@ def test_growth_refuses_a_size_that_is_too_small_before_it_measures(tmp_path):
     assert said in err
     assert ": slope" not in err
     assert " = " not in err
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_growth_is_json_where_that_is_wanted(tmp_path, monkeypatch):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -89,19 +89,19 @@ def bench(
     With --grow: batches against L and B, ranks against V, ingestion against rows. The folder gets
     growth.json and growth.png, with the slope of each curve; 1 means that cost grows as the work.
     """
+    from seqrec.bench.limits import read_limits
     from seqrec.bench.run import LEAST_ROUNDS
     from seqrec.bench.shapes import Sizes
     from seqrec.config import check
     from seqrec.errors import ConfigError
     from seqrec.figures import require_matplotlib
-    from seqrec.files import make_folder
+    from seqrec.files import made_folder
     from seqrec.training import choose_device
 
     if plot:
         require_matplotlib()
     check(rounds >= LEAST_ROUNDS, "rounds", rounds, f"at least {LEAST_ROUNDS}: it is for medians")
     check(0 < sample_seconds <= 60, "sample_seconds", sample_seconds, "above 0, at most 60")
-    make_folder(out)  # now, as what cannot be kept need not be measured
     sizes = Sizes(
         max_seq_len=max_seq_len, batch_size=batch_size, threads=_threads(threads), device=device,
         seed=seed,
@@ -110,7 +110,8 @@ def bench(
         if data or shape or job or limits or max_seq_len or device != "cpu":
             raise ConfigError("--grow has jobs, shapes and lengths of its own: give it none")
         largest = 1 << 30 if largest is None else largest
-        _grow(sizes, rounds, sample_seconds, largest, out, plot, output)
+        with made_folder(out):
+            _grow(sizes, rounds, sample_seconds, largest, out, plot, output)
         return
     if largest is not None:
         raise ConfigError("--largest goes with --grow")
@@ -122,7 +123,10 @@ def bench(
         "left out without the job data_wait, as the others run on the CPU",
     )  # fmt: skip
     choose_device(device)
-    _compare(_problem(data, shape, sizes), jobs, rounds, sample_seconds, limits, out, plot, output)
+    problem = _problem(data, shape, sizes)
+    known = read_limits(limits) if limits else None
+    with made_folder(out):  # now, as what cannot be kept need not be measured
+        _compare(problem, jobs, rounds, sample_seconds, known, out, plot, output)
 
 
 def _compare(
@@ -130,13 +134,12 @@ def _compare(
     jobs: list[str],
     rounds: int,
     sample_seconds: float,
-    limits: Path | None,
+    limits: dict[str, Any] | None,
     out: Path,
     plot: bool,
     output: Format,
 ) -> None:
     from seqrec.bench import write_results
-    from seqrec.bench.limits import read_limits
     from seqrec.bench.plot import plot_rates
     from seqrec.bench.render import render
     from seqrec.bench.run import refusals, run
@@ -147,7 +150,7 @@ def _compare(
         jobs,
         rounds=rounds,
         sample_seconds=sample_seconds,
-        limits=read_limits(limits) if limits else None,
+        limits=limits,
         say=lambda line: typer.echo(line, err=True),
         keep=lambda so_far: write_results(out / "results.json", so_far),
     )

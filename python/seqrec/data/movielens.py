@@ -24,7 +24,7 @@ from seqrec.data.delimited import Layout, read_delimited, read_header
 from seqrec.data.roles import Columns
 from seqrec.data.tables import RawTable
 from seqrec.errors import DataError, ResourceError, SeqrecError
-from seqrec.files import refuse_place, whole_file
+from seqrec.files import made_folder, refuse_place, whole_file
 
 SERVER = "https://files.grouplens.org/datasets/movielens"
 LICENCE = (
@@ -127,8 +127,10 @@ def download(
     address = f"{server}/{name}.zip"
     check(address.startswith(("https://", "http://")), "server", server, "an http(s) address")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=target.parent) as archive:
+        with (
+            made_folder(target.parent),
+            tempfile.TemporaryFile(dir=target.parent) as archive,
+        ):
             digest = _fetch(address, archive, progress)
             wanted = md5 or release.md5
             if digest != wanted:

@@ -132,7 +132,7 @@ def check_place(folder: Path | None, *, resume: bool, overwrite: bool) -> None:
 
 def _claim(folder: Path, stack: ExitStack, ranks: Ranks, *, resume: bool, overwrite: bool) -> None:
     if ranks.writes:
-        stack.enter_context(locked(folder))
+        stack.enter_context(locked(folder, blank=(LOG,)))
         remove_leftovers(folder)
         if overwrite:
             _remove_run(folder)

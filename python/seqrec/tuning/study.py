@@ -56,7 +56,7 @@ class Claim:
     def tell(self, value: float | None) -> None:
         """Ends the trial with its best value, or with None where it did not come to its end."""
         if value is None:
-            self._study.tell(self.number, state=_optuna().trial.TrialState.PRUNED)
+            self._study.tell(self.number, state=import_optuna().trial.TrialState.PRUNED)
         else:
             self._study.tell(self.number, value)
 
@@ -89,7 +89,7 @@ class Study:
         prune_after: int,
         start: Mapping[str, Any],
     ) -> None:
-        optuna = _optuna()
+        optuna = import_optuna()
         self.lock, self._folder = lock, folder
         self._space, self._seed = space, seed
         dimensions = space.dimensions.items()
@@ -115,7 +115,7 @@ class Study:
             yield claim
 
     def _interrupted(self, held: ExitStack) -> Claim | None:
-        optuna = _optuna()
+        optuna = import_optuna()
         state = optuna.trial.TrialState
         for frozen in self._study.get_trials(deepcopy=False, states=(state.RUNNING,)):
             try:
@@ -129,7 +129,7 @@ class Study:
         return None
 
     def _new(self, trials: int, held: ExitStack) -> Claim | None:
-        waiting = _optuna().trial.TrialState.WAITING
+        waiting = import_optuna().trial.TrialState.WAITING
         known = self._study.get_trials(deepcopy=False)
         begun = [trial for trial in known if trial.state != waiting]
         if len(begun) >= trials:
@@ -141,7 +141,7 @@ class Study:
 
     def _proposal(self, number: int) -> dict[str, Any]:
         """The values of that trial, the next one; the journal does not learn of it."""
-        optuna = _optuna()
+        optuna = import_optuna()
         seed = np.random.SeedSequence((self._seed, number)).generate_state(1)[0]
         sampler = optuna.samplers.TPESampler(seed=int(seed))
         trial = optuna.trial.create_trial(state=optuna.trial.TrialState.RUNNING)
@@ -152,7 +152,8 @@ class Study:
         return values
 
 
-def _optuna() -> ModuleType:
+def import_optuna() -> ModuleType:
+    """The package, or ConfigError where it is not installed."""
     try:
         import optuna
     except ImportError:
@@ -162,7 +163,7 @@ def _optuna() -> ModuleType:
 
 def _opened(path: Path, **options: Any) -> Any:
     """The study of a journal, which is read: a new one or the one that it holds."""
-    optuna = _optuna()
+    optuna = import_optuna()
     lock = Lock(path.with_name(f".{path.name}-lock"))
     try:
         with lock:
@@ -187,7 +188,7 @@ def _drop_torn_line(path: Path) -> None:
 
 
 def _to_optuna(dimension: Dimension) -> optuna.distributions.BaseDistribution:
-    distributions = _optuna().distributions
+    distributions = import_optuna().distributions
     if isinstance(dimension, Choices):
         labels = [_label(dimension, value) for value in dimension.values]
         return distributions.CategoricalDistribution(labels)

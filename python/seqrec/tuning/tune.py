@@ -31,7 +31,7 @@ from seqrec.tuning.lock import Lock
 from seqrec.tuning.recipe import write_recipe
 from seqrec.tuning.search import Search, keep_best, open_folder, place, read_search
 from seqrec.tuning.space import Layers, Space, default_space, read_space
-from seqrec.tuning.study import Claim, Study
+from seqrec.tuning.study import Claim, Study, import_optuna
 from seqrec.tuning.trial import ENDED, RUN, Trial, read_trial
 
 Say = Callable[[str], None]
@@ -139,6 +139,7 @@ def _planned(
     folder: Path,
 ) -> _Plan:
     """The plan, with every option checked before anything is trained or written."""
+    import_optuna()
     budgeted = {**layers, "budget": budget}
     base = resolve(budgeted, split)[0]
     choose_device(base.training.device)

@@ -161,7 +161,8 @@ def test_an_archive_without_the_ratings_is_refused(tmp_path):
 
 def test_a_refusing_server_is_named(tmp_path):
     with pytest.raises(ResourceError, match=r"cannot download http://.*ml-1m\.zip: Not Found"):
-        fetch(tmp_path, b"", status=404)
+        fetch(tmp_path / "new", b"", status=404)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_unreachable_server_is_named(tmp_path):

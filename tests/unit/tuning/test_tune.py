@@ -301,10 +301,11 @@ def test_a_time_that_is_none_is_named(search, minutes):
         search(ToyRuns([0.3]), max_minutes=minutes)
 
 
-def test_missing_optuna_is_named(monkeypatch, search):
+def test_missing_optuna_is_named_and_leaves_nothing(monkeypatch, search, tmp_path):
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(ConfigError, match=r"pip install 'seqrec\[tune\]'"):
         search(ToyRuns([0.3]))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_table_has_the_best_trials_first(search):
