@@ -18,6 +18,7 @@ import pytest
 
 from seqrec import cli
 from seqrec.batches import Plan
+from seqrec.comparison.render import read_comparisons
 
 
 def seqrec(*arguments, cwd, code=0):
@@ -234,6 +235,17 @@ def test_compare_skips_finished_cells_and_prints_paired_differences(place):
     assert seqrec(*inside, cwd=place / "data")[0] == out  # the folder has its name there, too
     assert (place / "cells/data/next_item/lstm/seed-0/log.jsonl").stat().st_mtime_ns == began
     assert (place / "cells/comparison.json").exists()
+
+
+def test_compare_keeps_the_tables_of_its_last_command_alone_and_says_so(place):
+    told, _ = seqrec("compare", "run", "--help", cwd=place)
+    assert "comparison.md are the tables of this command alone" in " ".join(told.split())
+    for task in ("next_item", "relevance"):
+        seqrec("compare", "run", "data", "--out", "tables", "--part", "valid", "--model", "lstm",
+               "--task", task, *QUICK[:4], "--set", "training.epochs=1", cwd=place)  # fmt: skip
+    kept = read_comparisons(place / "tables" / "comparison.json")
+    assert [comparison.task for comparison in kept] == ["relevance"]
+    assert (place / "tables" / "data" / "next_item" / "lstm" / "seed-0").is_dir()
 
 
 def test_compare_says_which_recipe_a_cell_has(place):

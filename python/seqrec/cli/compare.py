@@ -23,7 +23,7 @@ from seqrec.cli.options import (
 from seqrec.openmp import wait_briefly
 
 app = typer.Typer(no_args_is_help=True, help="Compare both models on both tasks, with baselines.")
-Out = Annotated[Path, typer.Option("--out", "-o", help="Folder of the cells.")]
+Out = Annotated[Path, typer.Option("--out", "-o", help="Folder of the cells and the tables.")]
 
 
 @app.command()
@@ -50,7 +50,11 @@ def run(
     settings: Settings = None,
     output: Output = Format.TEXT,
 ) -> None:
-    """Train what is missing and print the tables; finished cells are skipped."""
+    """Train what is missing and print the tables; finished cells are skipped.
+
+    The folder keeps the cells of all commands that were given it, but its comparison.json and
+    comparison.md are the tables of this command alone, in the place of those of the one before.
+    """
     wait_briefly()
     from seqrec import config
     from seqrec.comparison import compare, recipe_paths
