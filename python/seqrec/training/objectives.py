@@ -203,7 +203,7 @@ def _against_blocks(model: Model, users_MD: Tensor, batch: Any) -> tuple[Tensor,
     users_GKD = users.index_copy(0, places_M, users_MD).view(*real_GK.shape, -1)
     scores_MK = model.items.row_scores(users_GKD, negatives_GK).flatten(0, 1)[places_M].float()
     real_MK = real_GK[places_M // real_GK.shape[1]]
-    n_M = real_MK.sum(dim=1, dtype=scores_MK.dtype)  # 1 / n of integers would be in the caller's
+    n_M = real_MK.sum(dim=1, dtype=scores_MK.dtype)  # 1 / n has our dtype so
     return scores_MK.masked_fill(~real_MK, float("-inf")), n_M
 
 
