@@ -186,32 +186,34 @@ def relevance_sequences(model: Model, batch: Any, *, config: ObjectiveConfig) ->
     users_MD = model(batch.inputs, _padded(places_M), *prefixes)[:n_positives]
     positives_M1 = batch.positives.flatten()[places_M].unsqueeze(1)
     positive_M = model.items.pair_scores(users_MD, positives_M1).float().flatten()
-    negative_MK, n_M = _against_blocks(model, users_MD, batch)
+    negative_MK, n_M = _against_blocks(model, users_MD, places_M, batch)
     loss = binary_cross_entropy(positive_M, negative_MK, weight=1 / n_M) / 2
     return _step_loss(loss, 2 * n_positives, model, config)
 
 
-def _against_blocks(model: Model, users_MD: Tensor, batch: Any) -> tuple[Tensor, Tensor]:
-    """Logits [M, K] of the negatives in each user vector's block, -inf for PAD; and their number.
+def _against_blocks(
+    model: Model, users_MD: Tensor, places_M: Tensor, batch: Any
+) -> tuple[Tensor, Tensor]:
+    """Logits [M, K] of the negatives in the block of each place, -inf for PAD; and their number.
 
-    The user vectors are those of the positions with a positive, in their order.
+    G blocks of K positions; the last one of a row is padded.
     """
-    positives_GK, negatives_GK = _blocks(batch.positives), _blocks(batch.negatives)
-    real_GK = positives_GK != PAD
-    places_M = _places(real_GK, len(users_MD))
-    users = users_MD.new_zeros(real_GK.numel(), users_MD.shape[1])
-    users_GKD = users.index_copy(0, places_M, users_MD).view(*real_GK.shape, -1)
-    scores_MK = model.items.row_scores(users_GKD, negatives_GK).flatten(0, 1)[places_M].float()
-    real_MK = real_GK[places_M // real_GK.shape[1]]
-    n_M = real_MK.sum(dim=1, dtype=scores_MK.dtype)  # 1 / n has our dtype so
-    return scores_MK.masked_fill(~real_MK, float("-inf")), n_M
-
-
-def _blocks(items_BW: Tensor) -> Tensor:
-    """Rows cut into blocks [G, K] of at most BLOCK positions, the last one of a row padded."""
-    width = items_BW.shape[1]
+    width = batch.positives.shape[1]
     block = min(width, BLOCK)
-    return F.pad(items_BW, (0, -width % block)).view(-1, block)
+    missing = -width % block
+    positives_GK, negatives_GK = (
+        F.pad(items_BW, (0, missing)).view(-1, block)
+        for items_BW in (batch.positives, batch.negatives)
+    )
+    places_M = places_M + places_M // width * missing
+    n_blocks, D = len(positives_GK), users_MD.shape[1]
+    users = users_MD.new_zeros(n_blocks * block, D).index_copy(0, places_M, users_MD)
+    users_GKD = users.view(n_blocks, block, D)
+    scores_MK = model.items.row_scores(users_GKD, negatives_GK).flatten(0, 1)[places_M].float()
+    real_MK = positives_GK[places_M // block] != PAD
+    # As floats, since 1 / n of integers has whatever dtype the caller has set.
+    n_M = real_MK.sum(dim=1, dtype=scores_MK.dtype)
+    return scores_MK.masked_fill(~real_MK, float("-inf")), n_M
 
 
 def relevance_pairs(model: PairModel, batch: Any, *, config: ObjectiveConfig) -> StepLoss:

@@ -94,24 +94,26 @@ def test_cloze_is_cross_entropy_at_the_masked_positions():
     assert loss.targets == 3
 
 
-def judged(logits, pairs):
-    """The loss of pairs (row, position, item, label, weight), whose weights sum to 1."""
-    at = torch.stack([logits[row, position, item - 1] for row, position, item, *_ in pairs])
-    labels, weights = torch.tensor([pair[3:] for pair in pairs]).unbind(1)
-    return F.binary_cross_entropy_with_logits(at, labels, weights, reduction="sum")
+def judged(logits, places):
+    """The mean loss of places (row, position, positive, negatives), half of it the positive's."""
+
+    def loss(row, position, item, label):
+        logit = logits[row, position, item - 1]
+        return F.binary_cross_entropy_with_logits(logit, torch.tensor(label))
+
+    losses = [
+        (loss(*at, positive, 1.0) + torch.stack([loss(*at, c, 0.0) for c in negatives]).mean()) / 2
+        for *at, positive, negatives in places
+    ]
+    return torch.stack(losses).mean()
 
 
 def test_lstm_relevance_judges_each_positive_and_all_negatives_of_its_row():
     model, batch = new_model("lstm", "relevance"), new_batch("lstm", "relevance")
     loss = step(model, "lstm", "relevance", batch)
     logits = F.linear(model(batch.inputs), *model.item_weight())
-    sixth, twelfth = 1 / 6, 1 / 12
-    pairs = [
-        (0, 0, 2, 1.0, sixth), (0, 0, 7, 0.0, twelfth), (0, 0, 9, 0.0, twelfth),
-        (0, 2, 4, 1.0, sixth), (0, 2, 7, 0.0, twelfth), (0, 2, 9, 0.0, twelfth),
-        (1, 0, 5, 1.0, sixth), (1, 0, 8, 0.0, sixth),
-    ]  # fmt: skip
-    torch.testing.assert_close(loss.value, judged(logits, pairs))
+    places = [(0, 0, 2, [7, 9]), (0, 2, 4, [7, 9]), (1, 0, 5, [8])]
+    torch.testing.assert_close(loss.value, judged(logits, places))
     assert loss.targets == 6
 
 
@@ -119,13 +121,8 @@ def test_the_last_item_judges_from_the_end_of_the_prefix_on():
     model, batch = (new("bert4rec, last", "relevance") for new in (new_model, new_batch))
     loss = step(model, "bert4rec, last", "relevance", batch)
     logits = F.linear(model(batch.inputs, None, batch.prefixes), *model.item_weight())
-    sixth, twelfth = 1 / 6, 1 / 12
-    pairs = [
-        (0, 1, 3, 1.0, sixth), (0, 1, 7, 0.0, twelfth), (0, 1, 9, 0.0, twelfth),
-        (0, 2, 4, 1.0, sixth), (0, 2, 7, 0.0, twelfth), (0, 2, 9, 0.0, twelfth),
-        (1, 0, 5, 1.0, sixth), (1, 0, 8, 0.0, sixth),
-    ]  # fmt: skip
-    torch.testing.assert_close(loss.value, judged(logits, pairs))
+    places = [(0, 1, 3, [7, 9]), (0, 2, 4, [7, 9]), (1, 0, 5, [8])]
+    torch.testing.assert_close(loss.value, judged(logits, places))
     assert loss.targets == 6
 
 
@@ -135,14 +132,20 @@ def test_a_long_row_shares_its_negatives_in_blocks(monkeypatch):
     batch.positives[0, 1], batch.negatives[0, 1], batch.n_targets = 3, 8, 8
     loss = step(model, "lstm", "relevance", batch)
     logits = F.linear(model(batch.inputs), *model.item_weight())
-    eighth, sixteenth = 1 / 8, 1 / 16
-    pairs = [
-        (0, 0, 2, 1.0, eighth), (0, 0, 7, 0.0, sixteenth), (0, 0, 8, 0.0, sixteenth),
-        (0, 1, 3, 1.0, eighth), (0, 1, 7, 0.0, sixteenth), (0, 1, 8, 0.0, sixteenth),
-        (0, 2, 4, 1.0, eighth), (0, 2, 9, 0.0, eighth),
-        (1, 0, 5, 1.0, eighth), (1, 0, 8, 0.0, eighth),
-    ]  # fmt: skip
-    torch.testing.assert_close(loss.value, judged(logits, pairs))
+    places = [(0, 0, 2, [7, 8]), (0, 1, 3, [7, 8]), (0, 2, 4, [9]), (1, 0, 5, [8])]
+    torch.testing.assert_close(loss.value, judged(logits, places))
+
+
+@pytest.mark.parametrize("name", ["lstm", "bert4rec, last"])
+def test_a_share_without_rows_has_no_loss(name):
+    model, batch = new_model(name, "relevance"), new_batch(name, "relevance")
+    for field in ("inputs", "positives", "negatives", "prefixes"):
+        value = getattr(batch, field)
+        setattr(batch, field, None if value is None else value[:0])
+    batch.n_targets = 0
+    loss = step(model, name, "relevance", batch)
+    loss.value.backward()
+    assert (loss.value.item(), loss.targets) == (0.0, 0)
 
 
 @pytest.mark.parametrize("head", ["inside", "pooled"])
