@@ -82,7 +82,7 @@ def make_folder(folder: Path) -> list[Path]:
     """
     refuse_sealed(folder / "any")
     try:
-        return make_missing(Path(os.path.realpath(folder)))
+        return make_missing(folder)
     except OSError as error:
         raise ResourceError(f"cannot make {folder}: {error.strerror or error}") from None
 
@@ -170,12 +170,10 @@ def read_json(path: Path, unreadable: type[SeqrecError]) -> Any:
 def make_missing(folder: Path) -> list[Path]:
     """Makes a folder with its parents; those that were not there before, the deepest first.
 
-    Args:
-        folder: a path without links.
-
     Raises:
         OSError: if one cannot be made; those that were, are gone again.
     """
+    folder = Path(os.path.realpath(folder))
     made: list[Path] = []
     try:
         for path in (*reversed(folder.parents), folder):

@@ -46,7 +46,7 @@ def _held(folder: Path, path: Path) -> tuple[list[Path], int]:
     """The folders that were made for the lock, the deepest first, and its descriptor."""
     while True:
         try:
-            made = make_missing(Path(os.path.realpath(folder)))
+            made = make_missing(folder)
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
             if isinstance(error, FileNotFoundError) and not folder.exists():

@@ -24,8 +24,8 @@ use crate::{Error, PAD, Sequences};
 /// repeated target makes no pair, and both of its places are [`PAD`]. Returns the number of pairs.
 ///
 /// `prefixes` `[B]`, if given, gets how many of the inputs of each row are its prefix: `1 + U^2 n` of
-/// n, U uniform in [0, 1), and 0 where there are none. Whoever reads a prefix both ways has seen what follows any
-/// item of it but the last, so the targets of those make no pair.
+/// n, U uniform in `[0, 1)`, and 0 where there are none. Whoever reads a prefix both ways has seen
+/// what follows any item of it but the last, so the targets of those make no pair.
 ///
 /// # Errors
 /// [`Error::Width`] for a window that does not fit, and what [`Rows::key`], [`Sequences::range`]
