@@ -25,7 +25,7 @@ def prepare(
     log: Annotated[
         str,
         typer.Argument(
-            help="A CSV or TSV file, Parquet (file, glob, folder) or MovieLens' ratings."
+            help="CSV, TSV, JSON lines, Parquet (file, glob, folder) or MovieLens' ratings."
         ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the prepared data set.")],

@@ -12,7 +12,6 @@ import io
 import itertools
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,12 +22,11 @@ import pyarrow.csv as pa_csv
 
 from seqrec.data.roles import Columns
 from seqrec.data.tables import RawTable
+from seqrec.data.text import open_stream, open_text, read_head, unreadable
 from seqrec.errors import DataError
 
-COMPRESSIONS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".lz4": "lz4"}
 _SEPARATORS = ",\t;|"
 _TABBED = {".tsv", ".tab"}
-_HEAD_BYTES = 1 << 16
 _BLOCK_BYTES = 1 << 20
 _ID_TYPE = pa.dictionary(pa.int32(), pa.string())
 
@@ -77,7 +75,7 @@ def read_delimited(path: Path, layout: Layout, columns: Columns) -> RawTable:
     except (pa.ArrowInvalid, pa.ArrowKeyError, UnicodeDecodeError) as error:
         raise _diagnosis(path, layout, len(names), error) from None
     except OSError as error:
-        raise _unreadable(path, error) from None
+        raise unreadable(path, error) from None
     return RawTable(
         source=str(path),
         names=roles,
@@ -112,7 +110,7 @@ def _arrow_table(
         newlines_in_values=has_quotes,  # where there are none, blocks are cut in parallel
     )
     convert = pa_csv.ConvertOptions(include_columns=list(types), column_types=types)
-    with _stream(path) as stream:
+    with open_stream(path) as stream:
         table = pa_csv.read_csv(stream, read, parse, convert)
     return pa.table({role: table.column(name) for role, name in roles.items()})
 
@@ -127,7 +125,7 @@ def _count_quotes(path: Path, sep: str) -> tuple[int, bool]:
     count, enclose_fields = 0, True
     ends = np.frombuffer(f'\r\n"{sep}'.encode(), dtype=np.uint8)
     mark = codecs.BOM_UTF8
-    with _stream(path) as stream:
+    with open_stream(path) as stream:
         before, block = b"\n", stream.read(len(mark)).removeprefix(mark)
         block = block or stream.read(_BLOCK_BYTES)
         while block:
@@ -160,47 +158,9 @@ def _check_quotes(path: Path, layout: Layout) -> None:
         raise DataError(f"{path}, line {line + 1}: a quote opens here and {said}") from None
 
 
-def _stream(path: Path) -> pa.NativeFile:
-    """The bytes of a file, decompressed as its name says."""
-    return pa.input_stream(path, compression=COMPRESSIONS.get(path.suffix.lower()))
-
-
-@contextmanager
-def _text(path: Path) -> Iterator[io.TextIOBase]:
-    """The text of a file, decompressed; bytes that are no UTF-8 become surrogates."""
-    try:
-        with _stream(path) as stream:
-            yield io.TextIOWrapper(
-                stream, encoding="utf-8-sig", errors="surrogateescape", newline=""
-            )
-    except OSError as error:
-        raise _unreadable(path, error) from None
-
-
-def _unreadable(path: Path, error: OSError) -> DataError:
-    """What is said of a file that the system does not read, or Arrow does not decompress."""
-    packed = COMPRESSIONS.get(path.suffix.lower())
-    if packed and error.errno is None:  # the system's errors have a number
-        return DataError(f"{path} is damaged, or was not packed by {packed}: {error}")
-    return DataError(f"cannot read {path}: {error.strerror or error}")
-
-
-def _head(path: Path) -> str:
-    """The first bytes of a file, checked for being text at all."""
-    if path.is_dir():
-        raise DataError(f"cannot read {path}: it is a folder")
-    with _text(path) as text:
-        head = text.read(_HEAD_BYTES)
-    if not head.strip():
-        raise DataError(f"{path}: no rows; the file is empty")
-    if "\0" in head or head.startswith(("\udcff\udcfe", "\udcfe\udcff")):
-        raise DataError(f"{path} is no UTF-8 text (UTF-16, or a binary file): convert it first")
-    return head
-
-
 def _sniff(path: Path) -> str:
     """The separator that the first line has most of outside of quotes; a tab by the file's name."""
-    first = re.sub('"[^"]*"', "", _head(path).lstrip().splitlines()[0])
+    first = re.sub('"[^"]*"', "", read_head(path).lstrip().splitlines()[0])
     if "\t" in first and not _TABBED.isdisjoint(suffix.lower() for suffix in path.suffixes):
         return "\t"
     return max(_SEPARATORS, key=first.count)
@@ -208,7 +168,7 @@ def _sniff(path: Path) -> str:
 
 def read_header(path: Path, sep: str) -> tuple[int, tuple[str, ...]]:
     """(line where it ends, fields) of the first line that is not empty."""
-    reader = csv.reader(io.StringIO(_head(path), newline=""), delimiter=sep)
+    reader = csv.reader(io.StringIO(read_head(path), newline=""), delimiter=sep)
     names = next(filter(None, reader), [])
     _check_encoding(path, reader.line_num, names)
     return reader.line_num, tuple(names)
@@ -216,7 +176,7 @@ def read_header(path: Path, sep: str) -> tuple[int, tuple[str, ...]]:
 
 def _records(path: Path, layout: Layout) -> Iterator[tuple[int, list[str]]]:
     """(line where it ends, fields) of every line that is not empty, the header included."""
-    with _text(path) as text:
+    with open_text(path) as text:
         if layout.sep == "::":
             lines = ((n, line.rstrip("\r\n").split("::")) for n, line in enumerate(text, start=1))
             yield from ((n, fields) for n, fields in lines if fields != [""])

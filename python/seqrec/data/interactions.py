@@ -22,7 +22,8 @@ from seqrec.data.columns import (
     read_times,
 )
 from seqrec.data.dataset import Dataset
-from seqrec.data.delimited import COMPRESSIONS, read_csv
+from seqrec.data.delimited import read_csv
+from seqrec.data.json_lines import read_json_lines
 from seqrec.data.movielens import FILES as MOVIELENS_FILES
 from seqrec.data.movielens import is_movielens, read_movielens
 from seqrec.data.prepare import Events, PrepareConfig, prepare
@@ -30,10 +31,12 @@ from seqrec.data.roles import Columns
 from seqrec.data.sequences import Sequences
 from seqrec.data.split import Split
 from seqrec.data.tables import PARQUET_SUFFIXES, RawTable, read_frame, read_parquet
+from seqrec.data.text import COMPRESSIONS
 from seqrec.data.vocabulary import Vocabulary
 from seqrec.errors import ConfigError, DataError
 
 _TEXT_SUFFIXES = (".csv", ".tsv", ".tab", ".txt")
+_JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,6 +107,26 @@ class Interactions:
         return cls._from_table(read_csv(path, sep, columns))
 
     @classmethod
+    def from_json_lines(
+        cls,
+        path: str | Path,
+        *,
+        user_col: str = "user_id",
+        item_col: str = "item_id",
+        time_col: str | None = None,
+        rating_col: str = "",
+    ) -> Interactions:
+        """The log in a file of JSON lines: an object a line, its names are those of the columns.
+
+        Ids are integers or strings as JSON has them: "7" is no 7. Other names are passed over.
+
+        Raises:
+            DataError: names the file and the line, column and value that cannot be used.
+        """
+        columns = Columns(user=user_col, item=item_col, time=time_col, rating=rating_col)
+        return cls._from_table(read_json_lines(path, columns))
+
+    @classmethod
     def from_parquet(
         cls,
         path: str | Path,
@@ -163,8 +186,9 @@ class Interactions:
         """The log in a file whose name tells its format.
 
         `ratings.dat`, `u.data` and `ratings.csv` are MovieLens' (the last one only if the names of
-        the columns are left at their defaults); .csv, .tsv, .tab and .txt are text, compressed or
-        not; .parquet, folders and globs are Parquet, and a folder may hold a MovieLens file.
+        the columns are left at their defaults); .csv, .tsv, .tab and .txt are text and .jsonl,
+        .ndjson and .json are JSON lines, compressed or not; .parquet, folders and globs are
+        Parquet, and a folder may hold a MovieLens file.
 
         Raises:
             DataError: if the name tells nothing, or the file cannot be used.
@@ -253,11 +277,14 @@ def _read_file(path: Path, columns: Columns) -> RawTable:
         suffixes.pop()
     if suffixes and suffixes[-1] in _TEXT_SUFFIXES:
         return read_csv(path, None, columns)
+    if suffixes and suffixes[-1] in _JSON_SUFFIXES:
+        return read_json_lines(path, columns)
     if suffixes and suffixes[-1] in PARQUET_SUFFIXES:
         return read_parquet(path, columns)
+    known = ", ".join((*_TEXT_SUFFIXES, *_JSON_SUFFIXES, *PARQUET_SUFFIXES))
     raise DataError(
-        f"the name of {path} tells no format: {', '.join((*_TEXT_SUFFIXES, *PARQUET_SUFFIXES))}, "
-        f"a folder of Parquet files, or one of {', '.join(MOVIELENS_FILES)}"
+        f"the name of {path} tells no format: {known}, a folder of Parquet files, or one of "
+        f"{', '.join(MOVIELENS_FILES)}"
     )
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from seqrec.data import delimited
 from seqrec.data.interactions import Interactions
+from seqrec.data.text import COMPRESSIONS
 from seqrec.errors import DataError
 
 
@@ -198,7 +199,7 @@ def test_a_folder_is_no_text_file(tmp_path):
 def test_a_damaged_compressed_file_is_named(tmp_path, packed, end):
     with pa.CompressedOutputStream(sink := pa.BufferOutputStream(), packed) as file:
         file.write(b"user_id,item_id\n" + b"".join(b"%d,%d\n" % (n * n, n) for n in range(30_000)))
-    suffix = {packed: suffix for suffix, packed in delimited.COMPRESSIONS.items()}[packed]
+    suffix = {packed: suffix for suffix, packed in COMPRESSIONS.items()}[packed]
     content = sink.getvalue().to_pybytes()[:end]
     with pytest.raises(DataError, match=rf"log\.csv\{suffix} is damaged, or was not packed by"):
         read(tmp_path, content, name=f"log.csv{suffix}")

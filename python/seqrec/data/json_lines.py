@@ -1,0 +1,176 @@
+"""JSON lines: an object a line, whose names are those of the columns.
+
+Arrow reads the wanted names in parallel and passes over the rest. JSON has types, so what the first
+lines hold says what a column holds. Only when something is wrong is the file walked again, line by
+line, to name the line.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.json as pa_json
+
+from seqrec.data.columns import shown
+from seqrec.data.roles import Columns
+from seqrec.data.tables import RawTable
+from seqrec.data.text import open_stream, open_text, read_head, unreadable
+from seqrec.errors import DataError
+
+_SAMPLE = 100  # lines whose names and types are those of all
+_BLOCK_BYTES = 1 << 24  # Arrow wants a line within one
+_KINDS = {int: pa.int64(), float: pa.float64(), str: pa.string(), bool: pa.bool_()}
+_WORDS = {pa.int64(): "an integer", pa.float64(): "a number", pa.string(): "a string"}
+_WORDS |= {pa.bool_(): "a truth value"}
+
+
+class _Record(dict[str, Any]):
+    """A JSON object, and the names that stand in it more than once."""
+
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        super().__init__(pairs)
+        self.repeated = {name for name, n in Counter(name for name, _ in pairs).items() if n > 1}
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_Record)
+
+
+def read_json_lines(path: str | Path, columns: Columns) -> RawTable:
+    """The log in a file of JSON lines, compressed or not (.gz, .bz2, .zst, .lz4).
+
+    A time may be an integer in one line and written as a float in another; ids are either integers
+    or strings.
+
+    Raises:
+        DataError: if the file cannot be read, lacks a column or has a wrong line; names the line.
+    """
+    path = Path(path)
+    read_head(path)  # for what is no text at all
+    sample = [record for _, record in itertools.islice(_records(path), _SAMPLE)]
+    names = dict.fromkeys(name for record in sample for name in record)
+    roles = columns.resolve(list(names), str(path))
+    kinds = {name: _kind(name, role, sample) for role, name in roles.items()}
+    try:
+        table = _arrow_table(path, kinds)
+    except pa.ArrowInvalid:
+        if kinds.get(roles.get("time", "")) == pa.int64():
+            kinds[roles["time"]] = pa.float64()
+        table = _table_or_blame(path, kinds)
+    return RawTable(
+        source=str(path),
+        names=roles,
+        n_rows=len(table),
+        pieces=[{role: table.column(name) for role, name in roles.items()}],
+        where=lambda row: f"{path}, line {_line_of(path, row)}",
+    )
+
+
+def _kind(name: str, role: str, sample: list[_Record]) -> Any:
+    """What a column is read as: the type of its first value."""
+    if role == "rating" and not any(isinstance(record.get(name), str) for record in sample):
+        return pa.float64()
+    first = next((record[name] for record in sample if record.get(name) is not None), "")
+    return _KINDS.get(type(first), pa.string())
+
+
+def _table_or_blame(path: Path, kinds: dict[str, Any]) -> pa.Table:
+    try:
+        return _arrow_table(path, kinds)
+    except pa.ArrowInvalid as error:
+        raise _diagnosis(path, kinds, error) from None
+
+
+def _arrow_table(path: Path, kinds: dict[str, Any]) -> pa.Table:
+    parse = pa_json.ParseOptions(
+        explicit_schema=pa.schema(kinds), unexpected_field_behavior="ignore"
+    )
+    try:
+        with open_stream(path) as stream:
+            table = pa_json.read_json(stream, pa_json.ReadOptions(block_size=_BLOCK_BYTES), parse)
+    except OSError as error:
+        raise unreadable(path, error) from None
+    table.validate(full=True)  # strings are UTF-8
+    return table
+
+
+def _records(path: Path) -> Iterator[tuple[int, _Record]]:
+    """(line, object) of every object.
+
+    Raises:
+        DataError: names the line that holds none.
+    """
+    with open_text(path) as text:
+        for line, written in enumerate(text, start=1):
+            rest = written.strip()
+            if len(rest) > _BLOCK_BYTES:
+                raise DataError(f"{path}, line {line}: longer than {_BLOCK_BYTES >> 20} MiB")
+            while rest:
+                try:
+                    record, end = _DECODER.raw_decode(rest)
+                except json.JSONDecodeError as error:
+                    place = len(written.rstrip()) - len(rest) + error.pos + 1
+                    raise DataError(
+                        f"{path}, line {line}: no JSON object{_array_hint(rest)}: "
+                        f"{error.msg} at character {place}"
+                    ) from None
+                if not isinstance(record, _Record):
+                    raise DataError(
+                        f"{path}, line {line}: {shown(record)} is no JSON object{_array_hint(rest)}"
+                    )
+                yield line, record
+                rest = rest[end:].lstrip()
+
+
+def _array_hint(text: str) -> str:
+    return " (an array? write an object a line: jq -c '.[]')" if text.startswith("[") else ""
+
+
+def _line_of(path: Path, row: int) -> int:
+    """The line, from 1, of a row."""
+    return next(itertools.islice(_records(path), row, None))[0]
+
+
+def _diagnosis(path: Path, kinds: dict[str, Any], error: Exception) -> DataError:
+    """What is wrong with a file that Arrow refused, and in which line."""
+    try:
+        for line, record in _records(path):
+            for name, kind in kinds.items():
+                fault = _fault(record, name, kind)
+                if fault:
+                    return DataError(f"{path}, line {line}: column {name!r} {fault}")
+    except DataError as problem:
+        return problem
+    return DataError(f"cannot read {path}: {error}")
+
+
+def _fault(record: _Record, name: str, kind: Any) -> str:
+    """What is wrong with a value of a column that holds `kind`; "": nothing."""
+    value = record.get(name)
+    if name in record.repeated:
+        return "is there twice"
+    if value is None:
+        return ""
+    if type(value) not in _KINDS:
+        return f"has {shown(value)}, neither a number nor a string"
+    is_number = kind == pa.float64() and type(value) is int
+    if _KINDS.get(type(value)) != kind and not is_number:
+        return f"has {shown(value)}, and {_WORDS[kind]} in the lines before"
+    if kind == pa.int64() and not -(2**63) <= value < 2**63:
+        return f"has {value}, beyond 64-bit integers: write the column as strings"
+    if isinstance(value, str) and not _is_unicode(value):
+        return f"has {shown(value)}, which is no valid Unicode"
+    return ""
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,53 @@
+"""Text files: their bytes, decompressed as the name says; what is none is said to be none."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyarrow as pa
+
+from seqrec.errors import DataError
+
+COMPRESSIONS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".lz4": "lz4"}
+_HEAD_BYTES = 1 << 16
+
+
+def open_stream(path: Path) -> pa.NativeFile:
+    """The bytes of a file, decompressed as its name says."""
+    return pa.input_stream(path, compression=COMPRESSIONS.get(path.suffix.lower()))
+
+
+@contextmanager
+def open_text(path: Path) -> Iterator[io.TextIOBase]:
+    """The text of a file, decompressed; bytes that are no UTF-8 become surrogates."""
+    try:
+        with open_stream(path) as stream:
+            yield io.TextIOWrapper(
+                stream, encoding="utf-8-sig", errors="surrogateescape", newline=""
+            )
+    except OSError as error:
+        raise unreadable(path, error) from None
+
+
+def unreadable(path: Path, error: OSError) -> DataError:
+    """What is said of a file that the system does not read, or Arrow does not decompress."""
+    packed = COMPRESSIONS.get(path.suffix.lower())
+    if packed and error.errno is None:  # the system's errors have a number
+        return DataError(f"{path} is damaged, or was not packed by {packed}: {error}")
+    return DataError(f"cannot read {path}: {error.strerror or error}")
+
+
+def read_head(path: Path) -> str:
+    """The first bytes of a file, checked for being text at all."""
+    if path.is_dir():
+        raise DataError(f"cannot read {path}: it is a folder")
+    with open_text(path) as text:
+        head = text.read(_HEAD_BYTES)
+    if not head.strip():
+        raise DataError(f"{path}: no rows; the file is empty")
+    if "\0" in head or head.startswith(("\udcff\udcfe", "\udcfe\udcff")):
+        raise DataError(f"{path} is no UTF-8 text (UTF-16, or a binary file): convert it first")
+    return head
