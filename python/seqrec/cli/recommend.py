@@ -29,7 +29,7 @@ def recommend(
     ] = None,
     sequences: Annotated[
         Path | None,
-        typer.Option(help="CSV or Parquet of user_id, item_id[, timestamp]: many new sequences."),
+        typer.Option(help="A log, as `prepare` reads it: many new sequences."),
     ] = None,
     user_col: UserCol = "user_id",
     item_col: ItemCol = "item_id",
