@@ -25,7 +25,7 @@ def prepare(
     log: Annotated[
         str,
         typer.Argument(
-            help="CSV, TSV, JSON lines, Parquet (file, glob, folder) or MovieLens' ratings."
+            help="CSV, TSV, JSON lines or Parquet (file, glob, folder); MovieLens' ratings."
         ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the prepared data set.")],

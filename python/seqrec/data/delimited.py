@@ -21,10 +21,12 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from seqrec.data.roles import Columns
-from seqrec.data.tables import RawTable
-from seqrec.data.text import open_stream, open_text, read_head, unreadable
+from seqrec.data.shards import find_shards
+from seqrec.data.tables import RawTable, joined
+from seqrec.data.text import is_named, open_stream, open_text, read_head, unreadable
 from seqrec.errors import DataError
 
+CSV_SUFFIXES = (".csv", ".tsv", ".tab", ".txt")
 _SEPARATORS = ",\t;|"
 _TABBED = {".tsv", ".tab"}
 _BLOCK_BYTES = 1 << 20
@@ -46,21 +48,27 @@ class Layout:
     quoted: bool = True
 
 
-def read_csv(path: str | Path, sep: str | None, columns: Columns) -> RawTable:
+def is_csv(path: Path) -> bool:
+    """Whether a file is CSV or its kin by its name."""
+    return is_named(path, CSV_SUFFIXES)
+
+
+def read_csv(path: str | Path, columns: Columns, sep: str | None = None) -> RawTable:
     """The log in a CSV or TSV file with a header, compressed or not (.gz, .bz2, .zst, .lz4).
 
     Args:
-        path: UTF-8, with or without a byte order mark.
-        sep: one character; None: what the header has most of among comma, tab, semicolon and bar.
+        path: a file, a glob or a folder; UTF-8, with or without a byte order mark.
         columns: the names of the columns.
+        sep: one character; None: what the header has most of among comma, tab, semicolon and bar.
 
     Raises:
         DataError: if the file cannot be read, lacks a column or has a wrong line; names the line.
     """
-    path = Path(path)
     if sep is not None and (len(sep) != 1 or sep in '"\r\n'):
         raise DataError(f"{path}: sep is {sep!r}; it must be one character")
-    return read_delimited(path, Layout(sep=sep or _sniff(path)), columns)
+    paths = find_shards(path, is_csv, f"text file ({', '.join(CSV_SUFFIXES)})")
+    layouts = ((shard, Layout(sep=sep or _sniff(shard))) for shard in paths)
+    return joined([read_delimited(*shard, columns) for shard in layouts], str(path))
 
 
 def read_delimited(path: Path, layout: Layout, columns: Columns) -> RawTable:

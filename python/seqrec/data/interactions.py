@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,21 +23,30 @@ from seqrec.data.columns import (
     read_times,
 )
 from seqrec.data.dataset import Dataset
-from seqrec.data.delimited import read_csv
-from seqrec.data.json_lines import read_json_lines
+from seqrec.data.delimited import CSV_SUFFIXES, is_csv, read_csv
+from seqrec.data.json_lines import JSON_SUFFIXES, is_json_lines, read_json_lines
 from seqrec.data.movielens import FILES as MOVIELENS_FILES
 from seqrec.data.movielens import is_movielens, read_movielens
 from seqrec.data.prepare import Events, PrepareConfig, prepare
 from seqrec.data.roles import Columns
 from seqrec.data.sequences import Sequences
+from seqrec.data.shards import list_files
 from seqrec.data.split import Split
-from seqrec.data.tables import PARQUET_SUFFIXES, RawTable, read_frame, read_parquet
-from seqrec.data.text import COMPRESSIONS
+from seqrec.data.tables import (
+    PARQUET_SUFFIXES,
+    RawTable,
+    is_parquet,
+    read_frame,
+    read_parquet,
+)
 from seqrec.data.vocabulary import Vocabulary
 from seqrec.errors import ConfigError, DataError
 
-_TEXT_SUFFIXES = (".csv", ".tsv", ".tab", ".txt")
-_JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")
+_FORMATS: dict[str, tuple[Callable[[Path], bool], Callable[[Path, Columns], RawTable]]] = {
+    "Parquet": (is_parquet, read_parquet),
+    "JSON lines": (is_json_lines, read_json_lines),
+    "text": (is_csv, read_csv),
+}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,7 +105,9 @@ class Interactions:
         time_col: str | None = None,
         rating_col: str = "",
     ) -> Interactions:
-        """The log in a CSV or TSV file with a header; `sep` None: found from the header.
+        """The log in a CSV or TSV file with a header, the files of a glob or of a folder.
+
+        `sep` None: found from the header. Files are read in name order, as those of Parquet.
 
         A column of ids is integers if every field is one in canonical form ("7", not "007"),
         else strings, kept to the byte.
@@ -104,7 +116,7 @@ class Interactions:
             DataError: names the file and the line, column and value that cannot be used.
         """
         columns = Columns(user=user_col, item=item_col, time=time_col, rating=rating_col)
-        return cls._from_table(read_csv(path, sep, columns))
+        return cls._from_table(read_csv(path, columns, sep))
 
     @classmethod
     def from_json_lines(
@@ -116,7 +128,9 @@ class Interactions:
         time_col: str | None = None,
         rating_col: str = "",
     ) -> Interactions:
-        """The log in a file of JSON lines: an object a line, its names are those of the columns.
+        """The log in a file of JSON lines, the files of a glob or of a folder, in name order.
+
+        A line is an object, whose names are those of the columns.
 
         Ids are integers or strings as JSON has them: "7" is no 7. Other names are passed over.
 
@@ -183,12 +197,12 @@ class Interactions:
         time_col: str | None = None,
         rating_col: str = "",
     ) -> Interactions:
-        """The log in a file whose name tells its format.
+        """The log in a file whose name tells its format, in the files of a folder or of a glob.
 
         `ratings.dat`, `u.data` and `ratings.csv` are MovieLens' (the last one only if the names of
         the columns are left at their defaults); .csv, .tsv, .tab and .txt are text and .jsonl,
-        .ndjson and .json are JSON lines, compressed or not; .parquet, folders and globs are
-        Parquet, and a folder may hold a MovieLens file.
+        .ndjson and .json are JSON lines, compressed or not; .parquet is Parquet. A folder holds
+        files of one format; beside Parquet anything may lie.
 
         Raises:
             DataError: if the name tells nothing, or the file cannot be used.
@@ -270,22 +284,24 @@ def _read_file(path: Path, columns: Columns) -> RawTable:
                 "(user_col, item_col, time_col, rating_col; command line: --user-col, ...)"
             )
         return read_movielens(path)
+    return _reader_of(path)(path, columns)
+
+
+def _reader_of(path: Path) -> Callable[[Path, Columns], RawTable]:
+    """The reader of a file, or of those of a folder or glob, by their names."""
+    files = list_files(path)
+    found = {name: read for name, (holds, read) in _FORMATS.items() if any(map(holds, files))}
+    if path.is_dir() and "Parquet" in found:
+        return read_parquet  # what else lies there is taken to be about it
+    if len(found) == 1:
+        return next(iter(found.values()))
+    if found:
+        raise DataError(f"{path} holds {' and '.join(found)}: name the files of the log by a glob")
+    suffixes = ", ".join((*CSV_SUFFIXES, *JSON_SUFFIXES, *PARQUET_SUFFIXES))
+    known = f"{suffixes}, or one of {', '.join(MOVIELENS_FILES)}"
     if path.is_dir():
-        return read_parquet(path, columns)
-    suffixes = [s.lower() for s in path.suffixes]
-    if suffixes and suffixes[-1] in COMPRESSIONS:
-        suffixes.pop()
-    if suffixes and suffixes[-1] in _TEXT_SUFFIXES:
-        return read_csv(path, None, columns)
-    if suffixes and suffixes[-1] in _JSON_SUFFIXES:
-        return read_json_lines(path, columns)
-    if suffixes and suffixes[-1] in PARQUET_SUFFIXES:
-        return read_parquet(path, columns)
-    known = ", ".join((*_TEXT_SUFFIXES, *_JSON_SUFFIXES, *PARQUET_SUFFIXES))
-    raise DataError(
-        f"the name of {path} tells no format: {known}, a folder of Parquet files, or one of "
-        f"{', '.join(MOVIELENS_FILES)}"
-    )
+        raise DataError(f"{path} holds no file whose name tells a format: {known}")
+    raise DataError(f"the name of {path} tells no format: {known}")
 
 
 def _is_movielens(path: Path, columns: Columns) -> bool:

@@ -19,10 +19,12 @@ import pyarrow.json as pa_json
 
 from seqrec.data.columns import shown
 from seqrec.data.roles import Columns
-from seqrec.data.tables import RawTable
-from seqrec.data.text import open_stream, open_text, read_head, unreadable
+from seqrec.data.shards import find_shards
+from seqrec.data.tables import RawTable, joined
+from seqrec.data.text import is_named, open_stream, open_text, read_head, unreadable
 from seqrec.errors import DataError
 
+JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")
 _SAMPLE = 100  # lines whose names and types are those of all
 _BLOCK_BYTES = 1 << 24  # Arrow wants a line within one
 _KINDS = {int: pa.int64(), float: pa.float64(), str: pa.string(), bool: pa.bool_()}
@@ -41,16 +43,25 @@ class _Record(dict[str, Any]):
 _DECODER = json.JSONDecoder(object_pairs_hook=_Record)
 
 
+def is_json_lines(path: Path) -> bool:
+    """Whether a file holds JSON lines by its name."""
+    return is_named(path, JSON_SUFFIXES)
+
+
 def read_json_lines(path: str | Path, columns: Columns) -> RawTable:
-    """The log in a file of JSON lines, compressed or not (.gz, .bz2, .zst, .lz4).
+    """The log in a file of JSON lines, compressed or not, in the files of a glob or of a folder.
 
     A time may be an integer in one line and written as a float in another; ids are either integers
     or strings.
 
     Raises:
-        DataError: if the file cannot be read, lacks a column or has a wrong line; names the line.
+        DataError: if a file cannot be read, lacks a column or has a wrong line; names the line.
     """
-    path = Path(path)
+    paths = find_shards(path, is_json_lines, f"file of JSON lines ({', '.join(JSON_SUFFIXES)})")
+    return joined([_read_one(shard, columns) for shard in paths], str(path))
+
+
+def _read_one(path: Path, columns: Columns) -> RawTable:
     read_head(path)  # for what is no text at all
     sample = [record for _, record in itertools.islice(_records(path), _SAMPLE)]
     names = dict.fromkeys(name for record in sample for name in record)

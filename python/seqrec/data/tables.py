@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import bisect
-import glob
-import os
-import re
+import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import narwhals as nw
 import pyarrow as pa
@@ -18,6 +16,7 @@ from narwhals.exceptions import DuplicateError
 
 from seqrec.data.columns import Where, first_misfit, shown
 from seqrec.data.roles import Columns
+from seqrec.data.shards import find_shards
 from seqrec.errors import DataError
 
 PARQUET_SUFFIXES = (".parquet", ".parq", ".pq")
@@ -46,25 +45,56 @@ class RawTable:
     is_text: bool = False
 
 
+def joined(tables: list[RawTable], source: str) -> RawTable:
+    """The logs of several files as one, in their order; all of it in memory.
+
+    Raises:
+        DataError: if they differ in the columns, or in the types of one.
+    """
+    first = tables[0]
+    if len(tables) == 1:
+        return first
+    for table in tables[1:]:
+        _check_same_roles(table.source, table.names, first.source, first.names)
+    pieces = [pa.table(piece) for table in tables for piece in table.pieces]
+    try:
+        whole = pa.concat_tables(pieces, promote_options="permissive")
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise _differing(tables, pieces, error) from None
+    starts = [0, *itertools.accumulate(table.n_rows for table in tables)]
+
+    def where(row: int) -> str:
+        place = min(bisect.bisect_right(starts, row), len(tables)) - 1
+        return tables[place].where(row - starts[place])
+
+    return RawTable(
+        source=source,
+        names=first.names,
+        n_rows=len(whole),
+        pieces=[{role: whole.column(role) for role in first.names}],
+        where=where,
+        is_text=first.is_text,
+    )
+
+
 def read_parquet(path: str | Path, columns: Columns) -> RawTable:
     """The log in a Parquet file, in the files of a glob, or in a folder of shards, by name.
 
-    In folders, at any depth, files and folders whose names start with "_" or "." are ignored. Rows
-    are read when the pieces are: files larger than memory pass through it. Where files differ in
-    the types of a column, it is read as the type that holds them all, except that integers stay
+    Rows are read when the pieces are: files larger than memory pass through it. Where files differ
+    in the types of a column, it is read as the type that holds them all, except that integers stay
     integers: as floats they would lose digits.
 
     Raises:
         DataError: if there is no file, one cannot be read, lacks a column or differs in its types.
     """
-    paths = _parquet_paths(path)
+    paths = find_shards(path, is_parquet, f"Parquet file ({', '.join(PARQUET_SUFFIXES)})")
     schemas: list[pa.Schema] = []
     starts = [0]
     roles: dict[str, str] = {}
     for place, file in enumerate(paths):
         schema, rows, found = _read_schema(file, columns)
-        if place and found != roles:
-            raise DataError(f"{file} has columns {found}, but {paths[0]} has {roles}")
+        if place:
+            _check_same_roles(file, found, paths[0], roles)
         roles = found
         schemas.append(schema)
         starts.append(starts[-1] + rows)
@@ -123,35 +153,7 @@ def read_frame(frame: Any, columns: Columns, source: str = "data frame") -> RawT
     )
 
 
-def _parquet_paths(path: str | Path) -> list[Path]:
-    """The files that a path, a folder or a glob stands for, in the order of their names.
-
-    Numbers in names count by value, so that part-10 comes after part-9: without times the order of
-    the rows is the order of the events.
-    """
-    place = Path(path)
-    if place.is_dir():
-        paths = sorted(filter(_is_parquet, _files_in(place)), key=_by_number)
-        if not paths:
-            raise DataError(f"{place} holds no Parquet file ({', '.join(PARQUET_SUFFIXES)})")
-        return paths
-    if place.exists() or not glob.has_magic(str(path)):
-        return [place]
-    found = [Path(p) for p in glob.glob(str(path), recursive=True)]  # noqa: PTH207
-    paths = sorted(found, key=_by_number)
-    paths = [p for p in paths if not (p.is_dir() or _is_hidden(p.name))]
-    if not paths:
-        raise DataError(f"no file matches {path}")
-    return paths
-
-
-def _by_number(path: Path) -> tuple[list[list[str | int]], Path]:
-    """A key that sorts names by their text, runs of digits by their numbers, and then "01", "1"."""
-    pieces = [re.split(r"(\d+)", part) for part in path.parts]  # every second one is a number
-    return [[int(p) if p.isdecimal() else p for p in part] for part in pieces], path
-
-
-def _is_parquet(path: Path) -> bool:
+def is_parquet(path: Path) -> bool:
     """By its name, or without a suffix by its first bytes, as the shards of some writers are."""
     if path.suffix:
         return path.suffix.lower() in PARQUET_SUFFIXES
@@ -162,19 +164,25 @@ def _is_parquet(path: Path) -> bool:
         raise DataError(f"cannot read {path}: {error.strerror}") from None
 
 
-def _files_in(place: Path) -> Iterator[Path]:
-    """All files at any depth, through links too, but for what is hidden."""
+def _differing(tables: list[RawTable], pieces: list[pa.Table], error: Exception) -> DataError:
+    """What is said of files, a piece each, whose columns do not go together."""
+    first = pieces[0].schema
+    for table, piece in zip(tables, pieces, strict=True):
+        for role, name in table.names.items():
+            kind, wanted = piece.schema.field(role).type, first.field(role).type
+            if kind != wanted:
+                return DataError(
+                    f"column {name!r} holds {kind} in {table.source}, but {wanted} in "
+                    f"{tables[0].source}: {error}"
+                )
+    return DataError(f"{tables[0].source} and others do not go together: {error}")
 
-    def refuse(error: OSError) -> NoReturn:
-        raise DataError(f"cannot read {error.filename}: {error.strerror}") from None
 
-    for folder, folders, files in os.walk(place, onerror=refuse, followlinks=True):
-        folders[:] = [name for name in folders if not _is_hidden(name)]
-        yield from (Path(folder) / name for name in files if not _is_hidden(name))
-
-
-def _is_hidden(name: str) -> bool:
-    return name.startswith(("_", "."))
+def _check_same_roles(
+    source: str | Path, found: dict[str, str], first: str | Path, roles: dict[str, str]
+) -> None:
+    if found != roles:
+        raise DataError(f"{source} has columns {found}, but {first} has {roles}")
 
 
 def _read_schema(path: Path, columns: Columns) -> tuple[pa.Schema, int, dict[str, str]]:

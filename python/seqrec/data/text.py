@@ -15,6 +15,14 @@ COMPRESSIONS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".lz4": "lz4"}
 _HEAD_BYTES = 1 << 16
 
 
+def is_named(path: Path, suffixes: tuple[str, ...]) -> bool:
+    """Whether a file has one of the suffixes, in any case, that of its compression left out."""
+    found = [suffix.lower() for suffix in path.suffixes]
+    if found and found[-1] in COMPRESSIONS:
+        found.pop()
+    return bool(found) and found[-1] in suffixes
+
+
 def open_stream(path: Path) -> pa.NativeFile:
     """The bytes of a file, decompressed as its name says."""
     return pa.input_stream(path, compression=COMPRESSIONS.get(path.suffix.lower()))

@@ -189,8 +189,8 @@ def test_a_missing_file_is_named(tmp_path):
         Interactions.from_csv(tmp_path / "none.csv")
 
 
-def test_a_folder_is_no_text_file(tmp_path):
-    with pytest.raises(DataError, match="it is a folder"):
+def test_a_folder_without_text_files_is_refused(tmp_path):
+    with pytest.raises(DataError, match=r"holds no text file \(\.csv"):
         Interactions.from_csv(tmp_path)
 
 

@@ -131,7 +131,8 @@ def test_files_without_text_or_rows_are_named(tmp_path):
             read(tmp_path, content)
     with pytest.raises(DataError, match="no UTF-8 text"):
         read(tmp_path, FIRST.encode("utf-16"))
-    with pytest.raises(DataError, match="it is a folder"):
+    (tmp_path / "log.jsonl").unlink()
+    with pytest.raises(DataError, match=r"holds no file of JSON lines \(\.jsonl, \.ndjson"):
         Interactions.from_json_lines(tmp_path)
     with pytest.raises(DataError, match="No such file"):
         Interactions.from_json_lines(tmp_path / "none.jsonl")

@@ -275,5 +275,4 @@ def test_a_ratings_csv_of_somebody_else_is_a_log_like_any_other(tmp_path):
     path.write_text("user_id,item_id,timestamp\n1,1193,5\n")
     log = Interactions.from_file(path)
     assert log.item_ids.decode(log.items).tolist() == [1193]
-    with pytest.raises(DataError, match="holds no Parquet file"):
-        Interactions.from_file(tmp_path)
+    assert len(Interactions.from_file(tmp_path)) == 1
