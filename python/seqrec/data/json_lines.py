@@ -127,19 +127,22 @@ def _records(path: Path) -> Iterator[tuple[int, _Record]]:
                 except json.JSONDecodeError as error:
                     place = len(written.rstrip()) - len(rest) + error.pos + 1
                     raise DataError(
-                        f"{path}, line {line}: no JSON object{_array_hint(rest)}: "
+                        f"{path}, line {line}: no JSON object{_hint(rest)}: "
                         f"{error.msg} at character {place}"
                     ) from None
                 if not isinstance(record, _Record):
                     raise DataError(
-                        f"{path}, line {line}: {shown(record)} is no JSON object{_array_hint(rest)}"
+                        f"{path}, line {line}: {shown(record)} is no JSON object{_hint(rest)}"
                     )
                 yield line, record
                 rest = rest[end:].lstrip()
 
 
-def _array_hint(text: str) -> str:
-    return " (an array? write an object a line: jq -c '.[]')" if text.startswith("[") else ""
+def _hint(text: str) -> str:
+    """What is to be done about an array, or an object over several lines."""
+    if text.startswith("["):
+        return " (an array? write an object a line: jq -c '.[]')"
+    return " (its end is in another line? write an object a line: jq -c .)" if text == "{" else ""
 
 
 def _line_of(path: Path, row: int) -> int:

@@ -115,6 +115,10 @@ def test_what_cannot_be_used_is_named(tmp_path, second, said):
         ('{"user_id": 1.5, "item_id": "a"}', "'user_id' holds floats .1.5.; floats lose digits"),
         ('{"user_id": false, "item_id": "a"}', "'user_id' has type bool; ids are integers or str"),
         ('[{"user_id": 1, "item_id": "a"}]', "no JSON object .an array. write an object a line"),
+        (
+            '{\n"user_id": 1,\n"item_id": "a"\n}',
+            "no JSON object .its end is in another line. write",
+        ),
         ('[{"user_id": 1, "item_id": "a"},', "no JSON object .an array. write an object a line"),
         ('{"user_id": 1, "item_id": "a"},', "no JSON object: Expecting value at character 31"),
         ("user_id,item_id", "no JSON object"),
