@@ -117,7 +117,7 @@ def test_what_cannot_be_used_is_named(tmp_path, second, said):
         ('[{"user_id": 1, "item_id": "a"}]', "no JSON object .an array. write an object a line"),
         (
             '{\n"user_id": 1,\n"item_id": "a"\n}',
-            "no JSON object .its end is in another line. write",
+            "its end is in another line. write an object",
         ),
         ('[{"user_id": 1, "item_id": "a"},', "no JSON object .an array. write an object a line"),
         ('{"user_id": 1, "item_id": "a"},', "no JSON object: Expecting value at character 31"),
