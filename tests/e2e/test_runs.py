@@ -158,6 +158,7 @@ def test_unknown_items_are_skipped_and_counted_or_refused(runs):
     frame = run.recommend(sequences=[[1, 999_999, 2]], k=3)
     assert frame.attrs["unknown_items"] == 1
     assert frame.item_id.tolist() == run.recommend(sequences=[[1, 2]], k=3).item_id.tolist()
+    assert run.predict_proba([[3]], sequences=[[1, 999_999]]).attrs["unknown_items"] == 1
     with pytest.raises(DataError, match="999999 is unknown"):
         run.recommend(sequences=[[1, 999_999]], unknown="error")
 

@@ -96,4 +96,5 @@ def read_parquet(path: Path) -> Any:
     except FileNotFoundError:
         raise DataError(f"cannot read {path}: there is no such file") from None
     except (OSError, pa.ArrowException) as error:
-        raise DataError(f"cannot read {path} as Parquet: {error}") from None
+        hint = "; predictions are Parquet, as `recommend --out lists.parquet` writes them"
+        raise DataError(f"cannot read {path} as Parquet: {error}{hint}") from None

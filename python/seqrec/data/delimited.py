@@ -191,7 +191,11 @@ def _records(path: Path, layout: Layout) -> Iterator[tuple[int, list[str]]]:
             return
         quoting = csv.QUOTE_MINIMAL if layout.quoted else csv.QUOTE_NONE
         reader = csv.reader(text, delimiter=layout.sep, quoting=quoting, strict=True)
-        yield from ((reader.line_num, fields) for fields in reader if fields)
+        limit = csv.field_size_limit(2**31 - 1)  # Arrow has none
+        try:
+            yield from ((reader.line_num, fields) for fields in reader if fields)
+        finally:
+            csv.field_size_limit(limit)
 
 
 def _line_of(path: Path, layout: Layout, row: int) -> int:

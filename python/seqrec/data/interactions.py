@@ -132,7 +132,8 @@ class Interactions:
 
         A line is an object, whose names are those of the columns.
 
-        Ids are integers or strings as JSON has them: "7" is no 7. Other names are passed over.
+        Ids are integers or strings as JSON has them: "7" is no 7, and "" is an id, as in Parquet.
+        Other names are passed over.
 
         Raises:
             DataError: names the file and the line, column and value that cannot be used.

@@ -25,7 +25,12 @@ def is_named(path: Path, suffixes: tuple[str, ...]) -> bool:
 
 def open_stream(path: Path) -> pa.NativeFile:
     """The bytes of a file, decompressed as its name says."""
-    return pa.input_stream(path, compression=COMPRESSIONS.get(path.suffix.lower()))
+    try:
+        return pa.input_stream(path, compression=COMPRESSIONS.get(path.suffix.lower()))
+    except UnicodeEncodeError:
+        raise DataError(
+            f"the name of {path} is no valid UTF-8, which Arrow wants: rename it"
+        ) from None
 
 
 @contextmanager
@@ -45,6 +50,8 @@ def unreadable(path: Path, error: OSError) -> DataError:
     packed = COMPRESSIONS.get(path.suffix.lower())
     if packed and error.errno is None:  # the system's errors have a number
         return DataError(f"{path} is damaged, or was not packed by {packed}: {error}")
+    if isinstance(error, FileNotFoundError):
+        return DataError(f"cannot read {path}: there is no such file")
     return DataError(f"cannot read {path}: {error.strerror or error}")
 
 

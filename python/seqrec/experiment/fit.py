@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import math
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -118,6 +119,8 @@ def fit(
             f"option `split` is a {type(split).__name__}: give Dataset.split() or "
             "Interactions.split()"
         )
+    is_path = recipe is None or isinstance(recipe, str | os.PathLike)
+    configs.check(is_path, "recipe", recipe, "a TOML file; a table of options is `config`")
     training = {
         "epochs": epochs, "batch_size": batch_size, "lr": lr, "monitor": monitor,
         "patience": patience, "seed": seed, "device": device,

@@ -214,6 +214,7 @@ def judged_pairs(
         }
     )
     _refuse_infinite(judged, ~(np.isfinite(score) & np.isfinite(chance)))
+    judged.attrs["unknown_items"] = queries.unknown_items
     return judged
 
 

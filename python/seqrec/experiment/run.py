@@ -230,8 +230,8 @@ class Run:
             candidates: for each user or sequence, the raw ids of the items to judge.
             users: known users by raw id.
             sequences: histories of anybody, raw item ids, oldest first.
-            unknown: what to do with unknown items of the *histories*; unknown candidates are
-                errors.
+            unknown: what to do with unknown items of the *histories*: "skip" them, which
+                `attrs["unknown_items"]` counts, or "error"; unknown candidates are errors.
 
         Returns:
             A frame in the order of the candidates; `probability` as in `recommend`.

@@ -78,6 +78,8 @@ def refuse_name(folder: Path) -> None:
     """Raises ResourceError for a place by whose name safetensors could not read the weights."""
     try:
         os.path.realpath(folder).encode()
+    except OSError as error:  # the working folder is gone
+        raise ResourceError(f"cannot use {folder}: {error.strerror}") from None
     except UnicodeEncodeError:
         raise ResourceError(
             f"{folder} is no valid UTF-8, which safetensors wants: rename it"

@@ -11,6 +11,8 @@ from pathlib import Path
 from seqrec.errors import ResourceError
 from seqrec.files import make_missing, refuse_sealed, remove_empty
 
+_TRIES = 100  # that others can spoil, by removing the folder before it is locked
+
 
 @contextmanager
 def locked(folder: Path, *, blank: Collection[str] = ()) -> Iterator[None]:
@@ -44,12 +46,15 @@ def locked(folder: Path, *, blank: Collection[str] = ()) -> Iterator[None]:
 
 def _held(folder: Path, path: Path) -> tuple[list[Path], int]:
     """The folders that were made for the lock, the deepest first, and its descriptor."""
+    tried = 0
     while True:
+        tried += 1
         try:
             made = make_missing(folder)
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
-            if isinstance(error, FileNotFoundError) and not folder.exists():
+            gone = isinstance(error, FileNotFoundError) and not folder.exists()
+            if gone and tried < _TRIES:
                 continue  # whoever had made it has just removed it
             raise ResourceError(f"cannot use {folder} for a run: {error.strerror}") from error
         try:

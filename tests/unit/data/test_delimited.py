@@ -1,4 +1,5 @@
 import gzip
+import os
 from pathlib import Path
 
 import pyarrow as pa
@@ -229,3 +230,20 @@ def test_empty_lines_before_the_header_are_skipped(tmp_path):
     assert rows(log) == [(1, 2), (3, 4)]
     with pytest.raises(DataError, match="line 4: column 'user_id' is empty"):
         read(tmp_path, "\n\nuser_id,item_id\n,2\n")
+
+
+def test_a_long_field_is_read_and_a_fault_behind_it_named(tmp_path):
+    long = "user_id,item_id,timestamp\n1," + "a" * 200_000 + ",5\n"
+    assert len(read(tmp_path, long)) == 1
+    with pytest.raises(DataError, match="line 3: column 'timestamp' is empty"):
+        read(tmp_path, long + "1,b,\n")
+    with pytest.raises(DataError, match="line 3: 2 fields, but 3 expected"):
+        read(tmp_path, long + "1,b\n")
+
+
+def test_a_name_that_is_no_text_is_refused(tmp_path):
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff"))
+    folder.mkdir()
+    (folder / "log.csv").write_text("user_id,item_id\n1,2\n")
+    with pytest.raises(DataError, match="is no valid UTF-8, which Arrow wants: rename it"):
+        Interactions.from_csv(folder / "log.csv")

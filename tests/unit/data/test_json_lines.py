@@ -64,10 +64,27 @@ def test_columns_are_named_as_in_any_log(tmp_path):
         read(tmp_path, '{"user_id": 1, "item_id": 2, "event_time": 3}')
 
 
-def test_a_column_may_first_stand_in_a_later_line(tmp_path):
-    late = '{"user_id": 1, "item_id": 2}\n{"user_id": 1, "item_id": 2, "timestamp": 3}\n'
-    with pytest.raises(DataError, match="line 1: column 'timestamp' is null; leave this row out"):
-        read(tmp_path, late)
+@pytest.mark.parametrize("n", [1, 1000])
+def test_a_column_may_first_stand_in_a_later_line(tmp_path, n):
+    early = '{"user_id": 1, "item_id": 2}\n' * n
+    late = early + '{"user_id": 1, "item_id": 2, "timestamp": 3, "when": 4, "rating": 5}\n'
+    said = "'timestamp'" if n == 1 else "'timestamp' has 3, where nothing is expected"
+    with pytest.raises(DataError, match=f"line {1 if n == 1 else 1001}: column {said}"):
+        read(tmp_path, late)  # whose order would be lost without a word
+    with pytest.raises(DataError, match="line 1: column 'when' is null; leave this row"):
+        read(tmp_path, late, time_col="when")
+    ratings = read(tmp_path, late, rating_col="rating", time_col="").ratings
+    assert ratings[-1] == 5.0
+    assert len(ratings) == n + 1
+
+
+def test_a_column_without_a_value_is_named(tmp_path):
+    empty = '{"user_id": null, "item_id": 2}\n' * 200
+    with pytest.raises(DataError, match="line 1: column 'user_id' is null, as in every row"):
+        read(tmp_path, empty)
+    with pytest.raises(DataError, match=r"line 1: column 'user_id' is null; .* and 199 more"):
+        read(tmp_path, empty + '{"user_id": 1, "item_id": 2}')
+    assert rows(read(tmp_path, '{"user_id": "", "item_id": 2}\n')) == [("", 2)]
 
 
 def test_times_are_numbers_or_dates(tmp_path):
@@ -77,8 +94,10 @@ def test_times_are_numbers_or_dates(tmp_path):
     assert read(tmp_path, large).times.tolist() == [2**62 + 1]
     date = FIRST.replace("5", '"1970-01-02T00:00:00Z"')
     assert read(tmp_path, date).times.tolist() == [86_400_000_000]
-    with pytest.raises(DataError, match=r"line 1: .* has 9007199254740992.0, a float beyond 2"):
-        read(tmp_path, FIRST.replace("5", str(2**53 + 1)) + FIRST.replace("5", "1.0"))
+    with pytest.raises(DataError, match=r"line 3: .* has 1.0, where an integer is expected"):
+        read(tmp_path, FIRST.replace("5", str(2**53 + 1)) * 2 + FIRST.replace("5", "1.0"))
+    with pytest.raises(DataError, match="line 2: column 'item_id' has 3, where a string is expec"):
+        read(tmp_path, FIRST.replace("5", "5.0") + FIRST.replace('"a"', "3").replace("5", "6"))
     with pytest.raises(DataError, match=r"line 2: .* has 2.5, no integer"):
         read(tmp_path, FIRST + FIRST.replace("5", "2.5"))
 
@@ -86,13 +105,13 @@ def test_times_are_numbers_or_dates(tmp_path):
 @pytest.mark.parametrize(
     ("second", "said"),
     [
-        ('{"user_id": "2", "item_id": "a", "timestamp": 5}', "has '2', and an integer in the lin"),
-        ('{"user_id": 2, "item_id": 3, "timestamp": 5}', "has 3, and a string in the lines before"),
-        ('{"user_id": true, "item_id": "a", "timestamp": 5}', "has True, and an integer in the"),
-        ('{"user_id": 2, "item_id": "a", "timestamp": "5"}', "has '5', and a number in the lines"),
+        ('{"user_id": "2", "item_id": "a", "timestamp": 5}', "has '2', where an integer is exp"),
+        ('{"user_id": 2, "item_id": 3, "timestamp": 5}', "has 3, where a string is expected"),
+        ('{"user_id": true, "item_id": "a", "timestamp": 5}', "has True, where an integer"),
+        ('{"user_id": 2, "item_id": "a", "timestamp": "5"}', "has '5', where a number is expected"),
         ('{"user_id": 2, "item_id": ["a"], "timestamp": 5}', r"has \['a'\], neither a number nor"),
         (f'{{"user_id": {2**63}, "item_id": "a", "timestamp": 5}}', "beyond 64-bit integers"),
-        ('{"user_id": 2.0, "item_id": "a", "timestamp": 5}', "has 2.0, and an integer in"),
+        ('{"user_id": 2.0, "item_id": "a", "timestamp": 5}', "has 2.0, where an integer is"),
         ('{"user_id": 2, "user_id": 3, "item_id": "a", "timestamp": 5}', "is there twice"),
         ('{"user_id": 2, "item_id": "\\ud800", "timestamp": 5}', "no valid Unicode"),
         (b'{"user_id": 2, "item_id": "\xff", "timestamp": 5}', "no valid Unicode"),
@@ -129,6 +148,26 @@ def test_what_no_line_can_be_is_named(tmp_path, line, said):
         read(tmp_path, line)
 
 
+@pytest.mark.parametrize("wrong", ['"\\ud83d"', "1e400", "\u00a0"])
+def test_what_arrow_refuses_in_columns_that_nobody_wants_is_named(tmp_path, wrong):
+    lines = [FIRST.replace("}", ', "text": "x"}')] * 2500 + ["\n", FIRST]
+    lines[2000] = FIRST.replace("}", f', "text": {wrong}}}')
+    if wrong == "1e400":
+        lines[2000] = FIRST.replace("5", wrong)
+    with pytest.raises(DataError, match=r"log\.jsonl, line 2001: "):
+        read(tmp_path, "".join(lines))
+
+
+def test_what_python_cannot_read_of_a_line_is_passed_over_or_named(tmp_path):
+    huge = FIRST.replace("}", f', "text": {"9" * 5000}}}')
+    assert rows(read(tmp_path, huge)) == [(1, "a")]
+    with pytest.raises(DataError, match=r"line 1: column 'user_id' holds floats .inf"):
+        read(tmp_path, huge.replace('"user_id": 1', f'"user_id": {"9" * 5000}'))
+    deep = FIRST.replace("}", f', "text": {"[" * 100_000}{"]" * 100_000}}}')
+    with pytest.raises(DataError, match="line 2: nested too deeply"):
+        read(tmp_path, FIRST + deep)
+
+
 def test_files_without_text_or_rows_are_named(tmp_path):
     for content in ("", "\n \n"):
         with pytest.raises(DataError, match="no rows; the file is empty"):
@@ -138,7 +177,7 @@ def test_files_without_text_or_rows_are_named(tmp_path):
     (tmp_path / "log.jsonl").unlink()
     with pytest.raises(DataError, match=r"holds no file of JSON lines \(\.jsonl, \.ndjson"):
         Interactions.from_json_lines(tmp_path)
-    with pytest.raises(DataError, match="No such file"):
+    with pytest.raises(DataError, match="there is no such file"):
         Interactions.from_json_lines(tmp_path / "none.jsonl")
 
 

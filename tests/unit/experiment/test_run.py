@@ -229,6 +229,8 @@ def test_a_recipe_may_say_the_task(split, tmp_path):
     recipe.write_text('task = "relevance"\n')
     run = sr.fit("lstm", split, config=tiny_data.tiny("lstm"), recipe=recipe)
     assert run.config.task == "relevance"
+    with pytest.raises(ConfigError, match="a TOML file; a table of options is `config`"):
+        sr.fit("lstm", split, recipe={"training": {"epochs": 1}})
 
 
 def test_every_reading_of_the_test_part_is_in_the_ledger(split, copied):

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from seqrec.errors import ConfigError, ResourceError
-from seqrec.training import precision
+from seqrec.training import lock, precision
 from seqrec.training.config import FREE_ON_RESUME, TrainConfig
 from seqrec.training.device import (
     choose_device,
@@ -253,6 +253,13 @@ def test_lock_of_a_killed_process_is_taken_over(tmp_path):
 def test_folder_that_cannot_be_made_is_a_resource_error(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ResourceError, match="cannot use"), locked(tmp_path / "file" / "run"):
+        pass
+
+
+def test_folder_that_is_not_there_once_it_was_made_is_a_resource_error(tmp_path, monkeypatch):
+    # As below /proc: nothing can be made there, and nobody else removes it.
+    monkeypatch.setattr(lock, "make_missing", lambda folder: (folder / "none" / "x").mkdir())
+    with pytest.raises(ResourceError, match="No such file"), locked(tmp_path / "run"):
         pass
 
 
