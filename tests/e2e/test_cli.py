@@ -315,6 +315,8 @@ def test_resuming_nothing_is_said(place):
     assert "new-run holds no state to go on from: training begins anew" in err
     _, err = seqrec(*asked, *QUICK, "--resume", cwd=place)
     assert "begins anew" not in err
+    _, err = seqrec("train", "data", "--out", "typo", "--resume", cwd=place, code=2)
+    assert "typo holds no state to go on from: name the folder of a run" in err
 
 
 def test_somebody_without_a_history_gets_a_list(place):

@@ -56,6 +56,7 @@ def train(
     wait_briefly()
     from seqrec import config
     from seqrec.data import Dataset
+    from seqrec.errors import ConfigError
     from seqrec.experiment import begun_with, fit_layers, resolve
     from seqrec.experiment.config import to_toml
     from seqrec.training import launched_ranks, state_to_resume
@@ -68,8 +69,14 @@ def train(
         "max_minutes": max_minutes,
     }
     cell = {"model": model and model.value, "task": task and task.value}
+    begun = begun_with(out) if resume else {}
+    if resume and not (begun or model or recipe or settings):
+        raise ConfigError(
+            f"{out} holds no state to go on from: name the folder of a run, or give --model and "
+            "--task, or --recipe, to begin one"
+        )
     layers = {
-        f"run {out}": begun_with(out) if resume else {},
+        f"run {out}": begun,
         f"recipe {recipe}": config.read_toml(recipe) if recipe else {},
         "flag": {
             **{key: value for key, value in cell.items() if value is not None},
