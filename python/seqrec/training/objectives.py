@@ -24,7 +24,6 @@ from seqrec.training.losses import (
     full_cross_entropy,
     gbce_beta,
     item_penalty,
-    loss_against_drawn,
     sampled_cross_entropy,
 )
 
@@ -241,15 +240,14 @@ def _catalogue_loss(
         )
     else:
         assert sampling is not None  # make_objective asks for it
-        loss = _sampled_loss(
-            model, users_PD, targets_M, batch.negatives.flatten(), config, sampling
-        )
+        users_MD, drawn_K = users_PD[: len(places_M)], batch.negatives.flatten()
+        loss = _sampled_loss(model, users_MD, targets_M, drawn_K, config, sampling)
     return _step_loss(loss, len(places_M), model, config)
 
 
 def _sampled_loss(
     model: Model,
-    users_PD: Tensor,
+    users_MD: Tensor,
     targets_M: Tensor,
     drawn_K: Tensor,
     config: ObjectiveConfig,
@@ -262,18 +260,16 @@ def _sampled_loss(
     last batch or in a rank's share, they weigh as much in a binary loss.
     """
     vectors_ND, bias_N = model.item_weight()
-    if config.loss == "sampled_ce":
-        loss = partial(sampled_cross_entropy, log_q_Tn=sampling.log_q(drawn_K).unsqueeze(0))
-    else:
-        beta = 1.0
-        if config.loss == "gbce":
-            beta = gbce_beta(len(vectors_ND), sampling.negatives, config.gbce_t)
-        weight = sampling.negatives / max(len(drawn_K), 1)
-        loss = partial(binary_cross_entropy, weight=weight, beta=beta)
-    users_MD = users_PD[: len(targets_M)]
     positive_M = model.items.pair_scores(users_MD, targets_M.unsqueeze(1)).squeeze(1).float()
-    vectors_KD, bias_K = model.items(drawn_K), bias_N[drawn_K - 1]
-    return loss_against_drawn(loss, users_PD, vectors_KD, bias_K, drawn_K, targets_M, positive_M)
+    scores_MK = users_MD @ model.items(drawn_K).T + bias_N[drawn_K - 1]
+    itself_MK = drawn_K == targets_M.unsqueeze(1)
+    negative_MK = scores_MK.float().masked_fill(itself_MK, float("-inf"))
+    if config.loss == "sampled_ce":
+        return sampled_cross_entropy(positive_M, negative_MK, sampling.log_q(drawn_K).unsqueeze(0))
+    weight, beta = sampling.negatives / max(len(drawn_K), 1), 1.0
+    if config.loss == "gbce":
+        beta = gbce_beta(len(vectors_ND), sampling.negatives, config.gbce_t)
+    return binary_cross_entropy(positive_M, negative_MK, weight=weight, beta=beta)
 
 
 def _step_loss(loss: Tensor, targets: int, model: Model, config: ObjectiveConfig) -> StepLoss:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import math
-from functools import partial
 
 import pytest
 import torch
@@ -13,7 +12,6 @@ from seqrec.training.losses import (
     full_cross_entropy,
     gbce_beta,
     item_penalty,
-    loss_against_drawn,
     sampled_cross_entropy,
 )
 
@@ -27,7 +25,7 @@ def head():
 
 
 def gradients(loss, tensors):
-    return torch.autograd.grad(loss, tensors, retain_graph=True)  # losses share a part of theirs
+    return torch.autograd.grad(loss, tensors)
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
@@ -113,60 +111,6 @@ def test_sampled_cross_entropy_tends_to_the_full_one_under_a_skewed_draw(head):
     ours = sampled_cross_entropy(logits[:, 0], logits.gather(1, drawn), q.log()[drawn])
     theirs = full_cross_entropy(users, vectors, biases, targets)
     assert ours.item() == pytest.approx(theirs.item(), rel=0.01)
-
-
-DRAWN = torch.tensor([2, 7, 3, 2, 6, 1])  # 7 and 3 are targets, too
-LOG_Q = torch.full((1, 6), -math.log(7), dtype=torch.float64)
-SAMPLED = {
-    "sampled_ce": partial(sampled_cross_entropy, log_q_Tn=LOG_Q),
-    "bce": partial(binary_cross_entropy, weight=0.5),
-    "gbce": partial(binary_cross_entropy, weight=0.5, beta=0.7),
-}
-
-
-def against_drawn(loss, users, vectors, biases, targets):
-    """(in chunks, at once): each with what follows the users [T + padding, D]."""
-    T = len(targets)
-    positive = (users[:T] * vectors[targets - 1]).sum(dim=1) + biases[targets - 1]
-    drawn = vectors[DRAWN - 1], biases[DRAWN - 1]
-    ours = loss_against_drawn(loss, users, *drawn, DRAWN, targets, positive)
-    negative = F.linear(users[:T], *drawn).masked_fill(targets[:, None] == DRAWN, float("-inf"))
-    return ours, loss(positive, negative)
-
-
-@pytest.mark.parametrize("loss", SAMPLED.values(), ids=SAMPLED)
-@pytest.mark.parametrize("n_targets", [5, 2, 0])  # the others are padding
-@pytest.mark.parametrize("rows", [1, 2, 64])
-def test_a_loss_against_drawn_items_is_the_same_in_any_chunks(
-    head, loss, n_targets, rows, monkeypatch
-):
-    monkeypatch.setattr(losses, "_chunk_rows", lambda *_: rows)
-    *tensors, targets = head
-    ours, theirs = against_drawn(loss, *tensors, targets[:n_targets])
-    torch.testing.assert_close(ours, theirs, rtol=1e-6, atol=0)  # logits are judged in float32
-    for mine, other in zip(gradients(3 * ours, tensors), gradients(theirs, tensors), strict=True):
-        torch.testing.assert_close(mine, 3 * other, rtol=1e-5, atol=1e-6)
-
-
-def test_a_loss_against_drawn_items_needs_no_gradients(head):
-    *tensors, targets = head
-    with torch.no_grad():
-        ours, theirs = against_drawn(SAMPLED["bce"], *tensors, targets)
-    torch.testing.assert_close(ours, theirs, rtol=1e-6, atol=0)
-    assert not ours.requires_grad
-
-
-def test_a_loss_against_drawn_items_computes_in_the_precision_of_autocast(head):
-    *tensors, targets = head
-    tensors = [tensor.detach().float().requires_grad_() for tensor in tensors]
-    exact, _ = against_drawn(SAMPLED["gbce"], *tensors, targets)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        rounded, _ = against_drawn(SAMPLED["gbce"], *tensors, targets)
-    assert rounded.dtype == torch.float32
-    assert 0 < abs(rounded.item() - exact.item()) < 0.02
-    for ours, theirs in zip(gradients(rounded, tensors), gradients(exact, tensors), strict=True):
-        assert ours.dtype == torch.float32
-        torch.testing.assert_close(ours, theirs, rtol=0.05, atol=0.01)
 
 
 def test_binary_cross_entropy_of_a_worked_example():
