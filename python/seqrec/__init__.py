@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
     from seqrec.data import Dataset, Interactions, PrepareConfig
     from seqrec.errors import SeqrecError
-    from seqrec.experiment import Run, RunConfig, fit, load, refit
+    from seqrec.experiment import Run, RunConfig, load
+    from seqrec.experiment.fit import fit, refit  # by its module: mypy takes the package's for it
 
 _HOMES = {
     "Dataset": "seqrec.data",

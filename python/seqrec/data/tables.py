@@ -57,10 +57,13 @@ def joined(tables: list[RawTable], source: str) -> RawTable:
     for table in tables[1:]:
         _check_same_roles(table.source, table.names, first.source, first.names)
     pieces = [pa.table(piece) for table in tables for piece in table.pieces]
+    for role in ("user", "item"):  # as floats integers would lose digits
+        if any(piece.schema.field(role) != pieces[0].schema.field(role) for piece in pieces):
+            raise _differing(tables, pieces)
     try:
         whole = pa.concat_tables(pieces, promote_options="permissive")
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-        raise _differing(tables, pieces, error) from None
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        raise _differing(tables, pieces) from None
     starts = [0, *itertools.accumulate(table.n_rows for table in tables)]
 
     def where(row: int) -> str:
@@ -164,7 +167,7 @@ def is_parquet(path: Path) -> bool:
         raise DataError(f"cannot read {path}: {error.strerror}") from None
 
 
-def _differing(tables: list[RawTable], pieces: list[pa.Table], error: Exception) -> DataError:
+def _differing(tables: list[RawTable], pieces: list[pa.Table]) -> DataError:
     """What is said of files, a piece each, whose columns do not go together."""
     first = pieces[0].schema
     for table, piece in zip(tables, pieces, strict=True):
@@ -172,10 +175,10 @@ def _differing(tables: list[RawTable], pieces: list[pa.Table], error: Exception)
             kind, wanted = piece.schema.field(role).type, first.field(role).type
             if kind != wanted:
                 return DataError(
-                    f"column {name!r} holds {kind} in {table.source}, but {wanted} in "
-                    f"{tables[0].source}: {error}"
+                    f"{table.where(0)}: column {name!r} holds {kind}, but {wanted} in "
+                    f"{tables[0].source}: write all files alike"
                 )
-    return DataError(f"{tables[0].source} and others do not go together: {error}")
+    raise AssertionError  # what is alike goes together
 
 
 def _check_same_roles(

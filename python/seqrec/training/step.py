@@ -76,7 +76,6 @@ class Stepper:
             still on the device, and this rank's targets.
         """
         set_rate(self.optimizer, self.schedule.rate(step))
-        self.optimizer.zero_grad(set_to_none=True)
         loss, targets = self._backward(batch)
         gradients = [p.grad for p in self._parameters if p.grad is not None]
         norm = torch.nn.utils.get_total_norm(gradients)
@@ -89,13 +88,16 @@ class Stepper:
 
     def _backward(self, batch: Any) -> tuple[Tensor, int]:
         """Leaves the gradient of the mean over the targets of all ranks."""
-        if self._ranks.alone:
-            loss = self._loss(batch)
+        # A rank may be left without a row at the end of an epoch.
+        loss = self._loss(batch) if self._ranks.alone or batch.n_targets else None
+        # Not before: what the loss holds would take the place of gradients as large as the
+        # catalogue, which then go to new memory. It grew without end.
+        self.optimizer.zero_grad(set_to_none=True)
+        if loss is not None and self._ranks.alone:
             loss.value.backward()
             return loss.value, loss.targets
         value, targets = torch.zeros((), dtype=torch.float32, device=self._ranks.device), 0
-        if batch.n_targets:  # a rank may be left without a row at the end of an epoch
-            loss = self._loss(batch)
+        if loss is not None:
             value, targets = loss.value, loss.targets
             (value * targets).backward()
         total = self._ranks.sum_gradients(self._parameters, targets)
