@@ -23,7 +23,14 @@ import pyarrow.csv as pa_csv
 from seqrec.data.roles import Columns
 from seqrec.data.shards import find_shards
 from seqrec.data.tables import RawTable, joined
-from seqrec.data.text import is_named, open_stream, open_text, read_head, unreadable
+from seqrec.data.text import (
+    is_named,
+    leave_out_blank,
+    open_stream,
+    open_text,
+    read_head,
+    unreadable,
+)
 from seqrec.errors import DataError
 
 CSV_SUFFIXES = (".csv", ".tsv", ".tab", ".txt")
@@ -67,7 +74,7 @@ def read_csv(path: str | Path, columns: Columns, sep: str | None = None) -> RawT
     if sep is not None and (len(sep) != 1 or sep in '"\r\n'):
         raise DataError(f"{path}: sep is {sep!r}; it must be one character")
     paths = find_shards(path, is_csv, f"text file ({', '.join(CSV_SUFFIXES)})")
-    layouts = ((shard, Layout(sep=sep or _sniff(shard))) for shard in paths)
+    layouts = ((shard, Layout(sep=sep or _sniff(shard))) for shard in leave_out_blank(paths))
     return joined([read_delimited(*shard, columns) for shard in layouts], str(path))
 
 

@@ -23,7 +23,14 @@ from seqrec.data.columns import FLOATS_SKIP, first_misfit, shown
 from seqrec.data.roles import Columns
 from seqrec.data.shards import find_shards
 from seqrec.data.tables import RawTable, joined
-from seqrec.data.text import is_named, open_stream, open_text, read_head, unreadable
+from seqrec.data.text import (
+    is_named,
+    leave_out_blank,
+    open_stream,
+    open_text,
+    read_head,
+    unreadable,
+)
 from seqrec.errors import DataError
 
 JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")
@@ -67,7 +74,7 @@ def read_json_lines(path: str | Path, columns: Columns) -> RawTable:
         DataError: if a file cannot be read, lacks a column or has a wrong line; names the line.
     """
     paths = find_shards(path, is_json_lines, f"file of JSON lines ({', '.join(JSON_SUFFIXES)})")
-    return joined([_read_one(shard, columns) for shard in paths], str(path))
+    return joined([_read_one(shard, columns) for shard in leave_out_blank(paths)], str(path))
 
 
 def _read_one(path: Path, columns: Columns) -> RawTable:

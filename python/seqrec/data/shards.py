@@ -26,7 +26,7 @@ def find_shards(path: str | Path, is_shard: Callable[[Path], bool], kind: str) -
     Raises:
         DataError: if there is none.
     """
-    paths = sorted(list_files(path), key=_by_number)
+    paths = _each_once(sorted(list_files(path), key=_by_number))
     if not Path(path).is_dir():
         return paths
     paths = [p for p in paths if is_shard(p)]
@@ -35,10 +35,22 @@ def find_shards(path: str | Path, is_shard: Callable[[Path], bool], kind: str) -
     return paths
 
 
+def _each_once(paths: list[Path]) -> list[Path]:
+    """The paths without links to a file that is there by itself, or by an earlier link."""
+    real = {path: path.resolve() for path in paths}
+    own = {path.absolute() for path in paths if real[path] == path.absolute()}
+    kept: dict[Path, Path] = {}
+    for path in paths:
+        if real[path] == path.absolute() or real[path] not in own:
+            kept.setdefault(real[path], path)
+    return list(kept.values())
+
+
 def list_files(path: str | Path) -> list[Path]:
     """The file, or all files of a folder or a glob.
 
-    What is hidden is none of them: files, and folders in a folder, that begin with "_" or ".".
+    What is hidden is none of them: files and folders that begin with "_" or ".", unless a glob has
+    them by their whole name.
 
     Raises:
         DataError: if a folder cannot be listed, or nothing matches the glob.
@@ -49,7 +61,12 @@ def list_files(path: str | Path) -> list[Path]:
     if place.exists() or not glob.has_magic(str(path)):
         return [place]
     found = [Path(p) for p in glob.glob(str(path), recursive=True)]  # noqa: PTH207
-    paths = [p for p in found if not (p.is_dir() or _is_hidden(p.name))]
+    asked = set(place.parts)  # by name, be it hidden
+
+    def is_hidden(path: Path) -> bool:
+        return any(_is_hidden(part) and part not in asked for part in path.parts)
+
+    paths = [p for p in found if not (p.is_dir() or is_hidden(p))]
     if not paths:
         raise DataError(f"no file matches {path}")
     return paths

@@ -55,6 +55,16 @@ def unreadable(path: Path, error: OSError) -> DataError:
     return DataError(f"cannot read {path}: {error.strerror or error}")
 
 
+def leave_out_blank(paths: list[Path]) -> list[Path]:
+    """The files of a log that hold more than white space; all of them, if none does."""
+    return [path for path in paths if len(paths) == 1 or not _is_blank(path)] or paths
+
+
+def _is_blank(path: Path) -> bool:
+    with open_text(path) as text:
+        return not text.read(_HEAD_BYTES).strip()
+
+
 def read_head(path: Path) -> str:
     """The first bytes of a file, checked for being text at all."""
     if path.is_dir():

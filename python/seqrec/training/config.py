@@ -24,10 +24,11 @@ class TrainConfig:
 
     Attributes:
         epochs: passes over the training rows; 0 saves the initial model; 8 with `windows.windows`
-            "prefixes", and where the LSTM's vectors are 512 wide by default.
+            "prefixes", and where the LSTM's vectors are 512 wide by default; 12 with
+            `bert4rec.relevance_head` "last".
         batch_size: rows of one step, over all ranks; 256 with `windows.windows` "prefixes", and
-            128 where the LSTM's vectors are 512 wide by default.
-        lr: AdamW's peak learning rate.
+            128 where the LSTM's vectors are 512 wide by default; 64 with the head "last".
+        lr: AdamW's peak learning rate; 2e-3 with the head "last".
         betas: AdamW's two decay rates of the moments.
         weight_decay: AdamW's decoupled decay; matrices alone, BERT4Rec's biases of
             distance among them; biases and norms, which are vectors, have none.

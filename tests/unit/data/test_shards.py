@@ -92,3 +92,33 @@ def test_a_folder_holds_files_of_one_format_or_parquet(tmp_path):
     assert rows(Interactions.from_file(tmp_path)) == [(4, 5)]
     with pytest.raises(DataError, match="holds Parquet and text: name the files of the log by"):
         Interactions.from_file(tmp_path / "[lp]*[ct]*[sve]*")
+
+
+def test_shards_without_a_row_are_left_out(tmp_path):
+    write_lines(tmp_path / "0.jsonl", action(1, "a", 5))
+    write_lines(tmp_path / "1.jsonl.gz")
+    write_lines(tmp_path / "2.jsonl", action(2, "b", 6))
+    assert rows(Interactions.from_file(tmp_path)) == [(1, "a"), (2, "b")]
+    for name in ("0.csv", "1.csv"):
+        (tmp_path / name).write_text(" \n")
+    with pytest.raises(DataError, match=r"0\.csv: no rows"):
+        Interactions.from_csv(tmp_path)
+    (tmp_path / "1.csv").write_text("user_id,item_id\n1,2\n")
+    assert rows(Interactions.from_csv(tmp_path)) == [(1, 2)]
+
+
+def test_a_file_counts_once_however_often_it_is_linked(tmp_path):
+    write_lines(tmp_path / "log" / "part-0.jsonl", action(1, "a", 5))
+    write_lines(tmp_path / "other" / "part-1.jsonl", action(2, "b", 6))
+    (tmp_path / "log" / "latest.jsonl").symlink_to("part-0.jsonl")
+    for name in ("day1", "day2"):
+        (tmp_path / "log" / name).symlink_to(tmp_path / "other")
+    for place in (tmp_path / "log", tmp_path / "log" / "**" / "*.jsonl"):
+        assert rows(Interactions.from_file(place)) == [(2, "b"), (1, "a")]
+
+
+def test_a_glob_passes_over_what_is_hidden_unless_it_has_the_name(tmp_path):
+    write_lines(tmp_path / "_temporary" / "0.jsonl", action(1, "a", 5))
+    write_lines(tmp_path / "out" / "0.jsonl", action(2, "b", 6))
+    assert rows(Interactions.from_file(tmp_path / "**" / "*.jsonl")) == [(2, "b")]
+    assert rows(Interactions.from_file(tmp_path / "_temporary" / "*.jsonl")) == [(1, "a")]
