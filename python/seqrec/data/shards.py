@@ -37,7 +37,7 @@ def find_shards(path: str | Path, is_shard: Callable[[Path], bool], kind: str) -
 
 def _each_once(paths: list[Path]) -> list[Path]:
     """The paths without links to a file that is there by itself, or by an earlier link."""
-    real = {path: path.resolve() for path in paths}
+    real = {path: Path(os.path.realpath(path)) for path in paths}
     own = {path.absolute() for path in paths if real[path] == path.absolute()}
     kept: dict[Path, Path] = {}
     for path in paths:

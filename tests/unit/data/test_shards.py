@@ -115,6 +115,9 @@ def test_a_file_counts_once_however_often_it_is_linked(tmp_path):
         (tmp_path / "log" / name).symlink_to(tmp_path / "other")
     for place in (tmp_path / "log", tmp_path / "log" / "**" / "*.jsonl"):
         assert rows(Interactions.from_file(place)) == [(2, "b"), (1, "a")]
+    (tmp_path / "log" / "loop.jsonl").symlink_to("loop.jsonl")
+    with pytest.raises(DataError, match=r"loop\.jsonl: Too many levels|loop\.jsonl: .*loop"):
+        Interactions.from_file(tmp_path / "log")
 
 
 def test_a_glob_passes_over_what_is_hidden_unless_it_has_the_name(tmp_path):
