@@ -90,8 +90,8 @@ class Stepper:
         """Leaves the gradient of the mean over the targets of all ranks."""
         # A rank may be left without a row at the end of an epoch.
         loss = self._loss(batch) if self._ranks.alone or batch.n_targets else None
-        # Not before: what the loss holds would take the place of gradients as large as the
-        # catalogue, which then go to new memory. It grew without end.
+        # Not before: what the loss holds would take the places of gradients as large as the
+        # catalogue, and the next ones go to new memory (docs/experiments.md, sampled losses).
         self.optimizer.zero_grad(set_to_none=True)
         if loss is not None and self._ranks.alone:
             loss.value.backward()
