@@ -21,14 +21,13 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from seqrec.data.roles import Columns
-from seqrec.data.shards import find_shards
-from seqrec.data.tables import RawTable, joined
+from seqrec.data.tables import RawTable
 from seqrec.data.text import (
     is_named,
-    leave_out_blank,
     open_stream,
     open_text,
     read_head,
+    read_shards,
     unreadable,
 )
 from seqrec.errors import DataError
@@ -73,9 +72,11 @@ def read_csv(path: str | Path, columns: Columns, sep: str | None = None) -> RawT
     """
     if sep is not None and (len(sep) != 1 or sep in '"\r\n'):
         raise DataError(f"{path}: sep is {sep!r}; it must be one character")
-    paths = find_shards(path, is_csv, f"text file ({', '.join(CSV_SUFFIXES)})")
-    layouts = ((shard, Layout(sep=sep or _sniff(shard))) for shard in leave_out_blank(paths))
-    return joined([read_delimited(*shard, columns) for shard in layouts], str(path))
+
+    def read(file: Path) -> RawTable:
+        return read_delimited(file, Layout(sep=sep or _sniff(file)), columns)
+
+    return read_shards(path, CSV_SUFFIXES, "text file", read)
 
 
 def read_delimited(path: Path, layout: Layout, columns: Columns) -> RawTable:

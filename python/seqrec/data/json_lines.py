@@ -11,6 +11,7 @@ import io
 import json
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -21,14 +22,13 @@ import pyarrow.json as pa_json
 
 from seqrec.data.columns import FLOATS_SKIP, first_misfit, shown
 from seqrec.data.roles import Columns
-from seqrec.data.shards import find_shards
-from seqrec.data.tables import RawTable, joined
+from seqrec.data.tables import RawTable
 from seqrec.data.text import (
     is_named,
-    leave_out_blank,
     open_stream,
     open_text,
     read_head,
+    read_shards,
     unreadable,
 )
 from seqrec.errors import DataError
@@ -73,8 +73,8 @@ def read_json_lines(path: str | Path, columns: Columns) -> RawTable:
     Raises:
         DataError: if a file cannot be read, lacks a column or has a wrong line; names the line.
     """
-    paths = find_shards(path, is_json_lines, f"file of JSON lines ({', '.join(JSON_SUFFIXES)})")
-    return joined([_read_one(shard, columns) for shard in leave_out_blank(paths)], str(path))
+    read = partial(_read_one, columns=columns)
+    return read_shards(path, JSON_SUFFIXES, "file of JSON lines", read)
 
 
 def _read_one(path: Path, columns: Columns) -> RawTable:

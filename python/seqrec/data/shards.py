@@ -36,14 +36,16 @@ def find_shards(path: str | Path, is_shard: Callable[[Path], bool], kind: str) -
 
 
 def _each_once(paths: list[Path]) -> list[Path]:
-    """The paths without links to a file that is there by itself, or by an earlier link."""
-    real = {path: Path(os.path.realpath(path)) for path in paths}
-    own = {path.absolute() for path in paths if real[path] == path.absolute()}
-    kept: dict[Path, Path] = {}
-    for path in paths:
-        if real[path] == path.absolute() or real[path] not in own:
-            kept.setdefault(real[path], path)
-    return list(kept.values())
+    """The paths; of those to one file the one by the fewest links, or the first by as many."""
+    kept: dict[str, Path] = {}
+    for path in sorted(paths, key=_count_links):
+        kept.setdefault(os.path.realpath(path), path)
+    chosen = set(kept.values())
+    return [path for path in paths if path in chosen]
+
+
+def _count_links(path: Path) -> int:
+    return sum(map(os.path.islink, (path, *path.parents)))
 
 
 def list_files(path: str | Path) -> list[Path]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
 
+from seqrec.data.shards import find_shards
+from seqrec.data.tables import RawTable, joined
 from seqrec.errors import DataError
 
 COMPRESSIONS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".lz4": "lz4"}
@@ -55,9 +57,24 @@ def unreadable(path: Path, error: OSError) -> DataError:
     return DataError(f"cannot read {path}: {error.strerror or error}")
 
 
-def leave_out_blank(paths: list[Path]) -> list[Path]:
-    """The files of a log that hold more than white space; all of them, if none does."""
-    return [path for path in paths if len(paths) == 1 or not _is_blank(path)] or paths
+def read_shards(
+    path: str | Path, suffixes: tuple[str, ...], kind: str, read: Callable[[Path], RawTable]
+) -> RawTable:
+    """The log in a text file, or in those of a glob or a folder that are more than white space.
+
+    Args:
+        path: a file, a glob or a folder.
+        suffixes: of the files of a folder that belong to the log.
+        kind: what they are, for the error.
+        read: reads one.
+
+    Raises:
+        DataError: if there is none, they differ in their columns, or `read` refuses one.
+    """
+    known = f"{kind} ({', '.join(suffixes)})"
+    paths = find_shards(path, lambda file: is_named(file, suffixes), known)
+    written = [file for file in paths if len(paths) == 1 or not _is_blank(file)]
+    return joined([read(file) for file in written or paths], str(path))
 
 
 def _is_blank(path: Path) -> bool:

@@ -115,6 +115,11 @@ def test_a_file_counts_once_however_often_it_is_linked(tmp_path):
         (tmp_path / "log" / name).symlink_to(tmp_path / "other")
     for place in (tmp_path / "log", tmp_path / "log" / "**" / "*.jsonl"):
         assert rows(Interactions.from_file(place)) == [(2, "b"), (1, "a")]
+    (tmp_path / "linked").symlink_to(tmp_path / "log")
+    write_lines(tmp_path / "log" / "part-1.jsonl", action(3, "c", 7))
+    (tmp_path / "log" / "latest.jsonl").unlink()
+    (tmp_path / "log" / "latest.jsonl").symlink_to("part-1.jsonl")
+    assert rows(Interactions.from_file(tmp_path / "linked"))[1:] == [(1, "a"), (3, "c")]
     (tmp_path / "log" / "loop.jsonl").symlink_to("loop.jsonl")
     with pytest.raises(DataError, match=r"loop\.jsonl: Too many levels|loop\.jsonl: .*loop"):
         Interactions.from_file(tmp_path / "log")
