@@ -9,17 +9,13 @@ from seqrec.data import delimited
 from seqrec.data.interactions import Interactions
 from seqrec.data.text import COMPRESSIONS
 from seqrec.errors import DataError
+from unit.data.read_back import rows
 
 
 def read(tmp_path: Path, content: str | bytes, name: str = "log.csv", **options) -> Interactions:
     path = tmp_path / name
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     return Interactions.from_csv(path, **options)
-
-
-def rows(log: Interactions) -> list[tuple]:
-    users, items = log.user_ids.decode(log.users), log.item_ids.decode(log.items)
-    return list(zip(users.tolist(), items.tolist(), strict=True))
 
 
 def test_a_csv_file_is_read_in_its_order(tmp_path):

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from seqrec.data import json_lines
 from seqrec.data.interactions import Interactions
 from seqrec.errors import DataError
+from unit.data.read_back import rows
 
 FIRST = '{"user_id": 1, "item_id": "a", "timestamp": 5}\n'
 
@@ -19,11 +20,6 @@ def read(tmp_path: Path, content: str | bytes, name: str = "log.jsonl", **option
     path = tmp_path / name
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     return Interactions.from_json_lines(path, **options)
-
-
-def rows(log: Interactions) -> list[tuple]:
-    users, items = log.user_ids.decode(log.users), log.item_ids.decode(log.items)
-    return list(zip(users.tolist(), items.tolist(), strict=True))
 
 
 def test_objects_are_read_in_their_order_and_other_names_passed_over(tmp_path):

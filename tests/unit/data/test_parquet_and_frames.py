@@ -12,16 +12,12 @@ import pytest
 from seqrec.data import tables
 from seqrec.data.interactions import Interactions
 from seqrec.errors import DataError
+from unit.data.read_back import rows
 
 TABLE = pa.table({"user_id": ["b", "a", "b"], "item_id": [10, 9, 9], "timestamp": [3, 2, 1]})
 
 
 NS, US = pa.timestamp("ns"), pa.timestamp("us")
-
-
-def rows(log: Interactions) -> list[tuple]:
-    users, items = log.user_ids.decode(log.users), log.item_ids.decode(log.items)
-    return list(zip(users.tolist(), items.tolist(), strict=True))
 
 
 def write(path: Path, users: list, items: list, **types) -> Path:

@@ -7,11 +7,7 @@ import pytest
 
 from seqrec.data.interactions import Interactions
 from seqrec.errors import DataError
-
-
-def rows(log: Interactions) -> list[tuple]:
-    users, items = log.user_ids.decode(log.users), log.item_ids.decode(log.items)
-    return list(zip(users.tolist(), items.tolist(), strict=True))
+from unit.data.read_back import rows
 
 
 def write_lines(path, *objects: dict) -> None:
